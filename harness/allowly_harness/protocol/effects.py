@@ -61,7 +61,7 @@ class NoReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Invoke(Effect["ToolReply | NoReply"]):
+class Invoke(Effect[ToolReply | NoReply]):
     """Send the call to the server.
 
     Attributes:
@@ -162,7 +162,7 @@ class NoRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Effect["PromptRecord | NoRecord"]):
+class Lookup(Effect[PromptRecord | NoRecord]):
     """Read the authority's own record of a question."""
 
     kind: Literal["confirm", "escalate"]

@@ -1,0 +1,1 @@
+"""Demo MCP servers with real effects, guarded by `AllowlyMCPMiddleware`. Each also runs as a file."""

@@ -1,0 +1,105 @@
+"""The port through which a session asks a person, and the desk that lets one question through at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol, TypeAlias, runtime_checkable
+
+import anyio
+
+from allowly_harness.protocol.models import Answer, ApprovalRequest
+
+MAX_WAITING_QUESTIONS: Final = 64
+"""How many questions may wait for one person. Calls beyond that are not asked about and do not run."""
+
+
+@runtime_checkable
+class Approver(Protocol):
+    """Asks a person.
+
+    Two extras are found by attribute, so that a plain approver stays one method:
+
+    - `handles_expiry = True` lets `ask` run on after `request.expires_at`, to show a dead card that
+      offers to ask again.
+    - `async def watch(self, request, status) -> Answer` is run while an escalation is awaited, and
+      cancelled when it is decided. What it returns ends the waiting: `Answer.cancel()` takes the
+      call back, `Answer.defer()` leaves the escalation open.
+    """
+
+    async def ask(self, request: ApprovalRequest) -> Answer:
+        """Return what the person said; cancelled when the question is withdrawn."""
+        ...
+
+
+AskFunction: TypeAlias = Callable[[ApprovalRequest], Awaitable[Answer]]
+"""A plain async function goes wherever an `Approver` goes."""
+
+WatchFunction: TypeAlias = "Callable[[ApprovalRequest, WaitStatus], Awaitable[Answer]]"
+
+
+@dataclass(eq=False)
+class WaitStatus:
+    """What is known while an escalation is awaited; read by screens, written by the session.
+
+    Attributes:
+        polls: How often the authority was asked so far.
+        last_checked: When it last answered, aware; `None` before the first answer.
+        next_check: When it is asked next, aware.
+        problem: Why the last poll brought nothing, in a few words; empty if it did.
+    """
+
+    polls: int = 0
+    last_checked: datetime | None = None
+    next_check: datetime | None = None
+    problem: str = ""
+    _wake: anyio.Event = field(default_factory=anyio.Event, repr=False)
+
+    def check_now(self) -> None:
+        """Ask the authority at once instead of waiting for the next turn."""
+        self._wake.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for `seconds`, or until `check_now`."""
+        with anyio.move_on_after(seconds):
+            await self._wake.wait()
+        if self._wake.is_set():
+            self._wake = anyio.Event()
+
+
+class Desk:
+    """One person, one question at a time, in order of arrival.
+
+    Share a desk between sessions that ask the same person.
+    """
+
+    def __init__(self, approver: Approver | AskFunction) -> None:
+        self.approver = approver
+        self._turn = anyio.Lock()
+
+    @property
+    def handles_expiry(self) -> bool:
+        """Whether the approver shows an ended question itself."""
+        return bool(getattr(self.approver, "handles_expiry", False))
+
+    @property
+    def waiting(self) -> int:
+        """How many questions wait behind the open one."""
+        return self._turn.statistics().tasks_waiting
+
+    async def ask(self, request: ApprovalRequest) -> Answer:
+        """Wait for the turn, then ask. With too many waiting already, nobody is asked."""
+        if self.waiting >= MAX_WAITING_QUESTIONS:
+            return Answer.unattended()
+        async with self._turn:
+            if isinstance(self.approver, Approver):
+                return await self.approver.ask(request)
+            return await self.approver(request)
+
+    async def watch(self, request: ApprovalRequest, status: WaitStatus) -> Answer:
+        """Show that an escalation is awaited; without a screen for it, wait to be cancelled."""
+        watch: WatchFunction | None = getattr(self.approver, "watch", None)
+        while watch is None:
+            await anyio.sleep_forever()
+        return await watch(request, status)

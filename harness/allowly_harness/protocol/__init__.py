@@ -1,0 +1,1 @@
+"""The approval conversation, sans I/O: values, effects, the flow, and the table that binds it."""

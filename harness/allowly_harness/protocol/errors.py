@@ -1,0 +1,40 @@
+"""The errors of the harness, split by whose fault they are.
+
+HarnessError
+├── ProtocolError
+│   ├── LocalProtocolError    our side took a step that the conversation does not allow
+│   └── RemoteProtocolError   the other side sent something that the contract does not allow
+├── ConfigurationError        the user named something that cannot be used
+└── ServerUnreachable         the server did not start, answer or agree on a version
+"""
+
+from __future__ import annotations
+
+
+class HarnessError(Exception):
+    """Base of everything that the harness raises on purpose."""
+
+
+class ProtocolError(HarnessError):
+    """A step or a message broke the protocol. Never raised itself, only through its two kinds."""
+
+    def __init__(self, message: str) -> None:
+        if type(self) is ProtocolError:
+            raise TypeError("raise LocalProtocolError or RemoteProtocolError")
+        super().__init__(message)
+
+
+class LocalProtocolError(ProtocolError):
+    """Our side took a step that the life of an approval does not allow: a bug, stopped before harm."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The server or the authority sent something that the contract does not allow."""
+
+
+class ConfigurationError(HarnessError):
+    """A server, an authority, a key or an option that cannot be used; the message says why."""
+
+
+class ServerUnreachable(HarnessError):
+    """The server did not start, did not answer, or shares no protocol version with us."""

@@ -1,0 +1,85 @@
+"""Turns what a user types for a server into how to reach it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from allowly_harness.protocol.errors import ConfigurationError
+from allowly_harness.protocol.models import ServerInfo
+
+_RUNTIMES: Final = {".py": sys.executable, ".js": "node", ".mjs": "node", ".cjs": "node"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """How to reach one server: by `url`, or by starting `command`."""
+
+    info: ServerInfo
+    url: str | None = None
+    command: tuple[str, ...] = ()
+
+
+def parse_server(server: str | Sequence[str]) -> ServerSpec:
+    """Read a server's name as users write it.
+
+    Args:
+        server: An http(s) URL; a Python or JavaScript file; `demo:NAME`; a command line; or a command
+            as a sequence of words, which is taken as it is.
+
+    Raises:
+        ConfigurationError: Nothing of that name can be reached or started; the message says why.
+    """
+    if not isinstance(server, str):
+        return _command(tuple(server), shlex.join(server))
+    text = server.strip()
+    if text.startswith(("http://", "https://")):
+        return _url(text)
+    if text.startswith("demo:"):
+        return _demo(text.removeprefix("demo:"))
+    path = Path(text)
+    if path.suffix in _RUNTIMES and path.is_file():
+        return _command((_RUNTIMES[path.suffix], str(path)), text)
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{server!r} cannot be read as a command line: {error}") from None
+    if len(words) == 1 and path.suffix in _RUNTIMES:
+        raise ConfigurationError(f"there is no file {text!r}")
+    return _command(words, text)
+
+
+def _url(text: str) -> ServerSpec:
+    parts = urlsplit(text)
+    if not parts.hostname:
+        raise ConfigurationError(f"{text!r} names no host")
+    # What is shown and logged carries no credentials.
+    shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    return ServerSpec(ServerInfo(name=parts.netloc.rpartition("@")[2], configured=shown), url=text)
+
+
+def _demo(name: str) -> ServerSpec:
+    module = f"allowly_demos.{name}"
+    if not name.isidentifier() or find_spec("allowly_demos") is None or find_spec(module) is None:
+        raise ConfigurationError(
+            f"there is no demo server {name!r}; `allowly-harness demo --help` lists them"
+        )
+    return ServerSpec(
+        ServerInfo(f"demo:{name}", f"python -m {module}"), command=(sys.executable, "-m", module)
+    )
+
+
+def _command(words: tuple[str, ...], configured: str) -> ServerSpec:
+    if not words:
+        raise ConfigurationError("name a server: a URL, a file, a command or demo:NAME")
+    if shutil.which(words[0]) is None:
+        raise ConfigurationError(f"there is no command {words[0]!r}, and it is neither a file nor a URL")
+    program = next((word for word in reversed(words) if Path(word).suffix in _RUNTIMES), words[0])
+    return ServerSpec(ServerInfo(Path(program).stem, configured), command=words)

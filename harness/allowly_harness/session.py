@@ -1,0 +1,217 @@
+"""`ApprovingClientSession`: an MCP client session that asks, reports and retries by itself.
+
+It is a `mcp.ClientSession` and goes wherever one goes. Only `call_tool` and `list_tools` differ.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import mcp_types as types
+from mcp import ClientSession, MCPError
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from allowly_harness.approvers.base import Approver, AskFunction, Desk
+from allowly_harness.approvers.unattended import UnattendedApprover
+from allowly_harness.driver import run_flow
+from allowly_harness.performer import CallPerformer, Clock, Journal, utc_now
+from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
+from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, Ended, approval_flow
+from allowly_harness.protocol.models import ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
+
+if TYPE_CHECKING:
+    from allowly_authority import AuthorityClient
+
+APPROVAL_META: Final = "allowly-harness/approval"
+"""The key in `_meta` of every guarded result: `{outcome, rounds, digest}`."""
+
+MAX_TOOL_PAGES: Final = 50
+"""How many pages of a tool list are read to describe a tool; a server's paging may never end."""
+
+_NEVER_ENTERED: Final = frozenset(
+    {
+        types.PARSE_ERROR,
+        types.INVALID_REQUEST,
+        types.METHOD_NOT_FOUND,
+        types.HEADER_MISMATCH,
+        types.UNSUPPORTED_PROTOCOL_VERSION,
+    }
+)
+"""JSON-RPC errors with which a conforming server refuses a request before any tool is entered."""
+
+
+class ApprovingClientSession(ClientSession):
+    """A `ClientSession` whose `call_tool` gets the approvals that a guarded server asks for.
+
+    Every argument of `ClientSession` passes through.
+
+    Args:
+        approver: Asks the person: an `Approver`, an async function `(request) -> Answer`, or a `Desk`
+            shared with other sessions. Without one nobody can be asked, and no blocked call runs.
+        authority: Where answers are reported. The session does not close it.
+        server: The server's name in our words, or name and configuration.
+        acting_as: Opens the session as that approver: escalations to exactly this name may be
+            resolved here. A session of an agent never sets it (design G11).
+        max_rounds: The most questions that one call may raise, 1 or more.
+        accept_bare_decisions: Read decisions out of successful results too; only for servers whose
+            middleware returns them so.
+        journal: An async function that is told every step before the next is taken.
+        clock: Returns the time, aware; for tests.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        approver: Approver | AskFunction | Desk | None = None,
+        authority: AuthorityClient | None = None,
+        server: ServerInfo | str = "server",
+        acting_as: str | None = None,
+        max_rounds: int = DEFAULT_MAX_ROUNDS,
+        accept_bare_decisions: bool = False,
+        journal: Journal | None = None,
+        clock: Clock = utc_now,
+        **options: Any,
+    ) -> None:
+        if max_rounds < 1:
+            raise ValueError(f"max_rounds must be 1 or more, not {max_rounds}")
+        super().__init__(*args, **options)
+        self.server = server if isinstance(server, ServerInfo) else ServerInfo(server)
+        self.desk = approver if isinstance(approver, Desk) else Desk(approver or UnattendedApprover())
+        self.authority = authority
+        self._acting_as = acting_as
+        self._max_rounds = max_rounds
+        self._accept_bare = accept_bare_decisions
+        self._journal = journal
+        self._clock = clock
+        self._tools: dict[str, ToolInfo] = {}
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any] | None = None, *args: Any, **options: Any
+    ) -> types.CallToolResult:
+        """Call a tool; ask, report and retry where the server demands it.
+
+        Takes what `ClientSession.call_tool` takes. A "no" is a result, not an exception: `is_error` is
+        true and the text says what a model can do about it. A call that the server never blocked
+        returns, or raises, exactly what the bare session does.
+
+        Raises:
+            mcp.MCPError: As the bare session, as long as nothing was approved.
+        """
+        try:
+            call = self._freeze(name, arguments)
+        except ValueError as error:
+            return _refused(f"The tool did not run: the arguments cannot be sent: {error}.")
+
+        async def send(effect: Invoke) -> ToolReply | NoReply:
+            payload = effect.call.payload()
+            try:
+                result = await super(ApprovingClientSession, self).call_tool(
+                    name, payload if payload or arguments is not None else None, *args, **options
+                )
+            except Exception as error:
+                if not effect.retry:
+                    raise
+                return _no_reply(error)
+            return self._reply(result)
+
+        flow = approval_flow(
+            call,
+            server=self.server,
+            acting_as=self._acting_as,
+            max_rounds=self._max_rounds,
+            accept_bare=self._accept_bare,
+        )
+        performer = CallPerformer(send, self.describe, self.desk, self.authority, self._journal, self._clock)
+        return _handed_on(await run_flow(flow, performer))
+
+    async def list_tools(
+        self, *, params: types.PaginatedRequestParams | None = None
+    ) -> types.ListToolsResult:
+        """List tools as the bare session does, and remember what the server says of them."""
+        listed = await super().list_tools(params=params)
+        for tool in listed.tools:
+            self._tools[tool.name] = _info(tool)
+        return listed
+
+    async def describe(self, name: str) -> ToolInfo:
+        """Return what the server says of a tool; a bare name where it says nothing."""
+        cursor: str | None = None
+        for _ in range(MAX_TOOL_PAGES):
+            if name in self._tools:
+                break
+            try:
+                listed = await self.list_tools(
+                    params=types.PaginatedRequestParams(cursor=cursor) if cursor else None
+                )
+            except MCPError:
+                break
+            cursor = listed.next_cursor
+            if cursor is None:
+                break
+        return self._tools.get(name, ToolInfo(name))
+
+    def _freeze(self, name: str, arguments: dict[str, Any] | None) -> ToolCall:
+        try:
+            return ToolCall(self.server.name, name, arguments or {})
+        except ValueError:
+            # The bare session also takes dates, models and the like, and sends their JSON form.
+            try:
+                plain = to_jsonable_python(arguments)
+            except PydanticSerializationError as error:
+                raise ValueError(str(error)) from None
+            return ToolCall(self.server.name, name, plain)
+
+    def _reply(self, result: Any) -> ToolReply:
+        if not isinstance(result, types.CallToolResult):
+            return ToolReply(result, is_error=False, texts=(), structured=None, received_at=self._clock())
+        texts: tuple[str, ...] = ()
+        if result.is_error or self._accept_bare:
+            texts = tuple(block.text for block in result.content if isinstance(block, types.TextContent))
+        return ToolReply(result, result.is_error, texts, result.structured_content, self._clock())
+
+
+def _info(tool: types.Tool) -> ToolInfo:
+    annotations = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
+    return ToolInfo(
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        annotations=MappingProxyType(annotations),
+        input_schema=MappingProxyType(tool.input_schema),
+    )
+
+
+def _no_reply(error: Exception) -> NoReply:
+    if isinstance(error, MCPError):
+        return NoReply(
+            f"{error.message[:200]!r}, code {error.code}", certainly_not_run=error.code in _NEVER_ENTERED
+        )
+    return NoReply(type(error).__name__)
+
+
+def _handed_on(ended: Ended) -> types.CallToolResult:
+    if ended.result is None:
+        return _refused(ended.message, _meta(ended))
+    if ended.rounds == 0:
+        return cast("types.CallToolResult", ended.result)
+    result: types.Result = ended.result
+    update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: _meta(ended)}}
+    if ended.outcome is ApprovalOutcome.APPROVED_EDITED and isinstance(result, types.CallToolResult):
+        told = (
+            f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"
+        )
+        update["content"] = [*result.content, types.TextContent(type="text", text=told)]
+    return cast("types.CallToolResult", result.model_copy(update=update))
+
+
+def _meta(ended: Ended) -> dict[str, Any]:
+    return {"outcome": ended.outcome.value, "rounds": ended.rounds, "digest": ended.call.digest}
+
+
+def _refused(message: str, meta: dict[str, Any] | None = None) -> types.CallToolResult:
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=message)],
+        is_error=True,
+        _meta={APPROVAL_META: meta} if meta else None,
+    )
