@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.driver import run_flow
-from allowly_harness.performer import CallPerformer, Clock, Journal, utc_now
+from allowly_harness.performer import CallPerformer, Clock, Journal, Send, utc_now
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, Ended, approval_flow
 from allowly_harness.protocol.models import ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
@@ -103,18 +103,28 @@ class ApprovingClientSession(ClientSession):
         except ValueError as error:
             return _refused(f"The tool did not run: the arguments cannot be sent: {error}.")
 
-        async def send(effect: Invoke) -> ToolReply | NoReply:
-            payload = effect.call.payload()
-            try:
-                result = await super(ApprovingClientSession, self).call_tool(
-                    name, payload if payload or arguments is not None else None, *args, **options
-                )
-            except Exception as error:
-                if not effect.retry:
-                    raise
-                return _no_reply(error)
-            return self._reply(result)
+        plain = arguments is None and call.canonical == "{}"
 
+        async def send(sent: ToolCall) -> Any:
+            payload = None if plain and sent is call else sent.payload()
+            return await super(ApprovingClientSession, self).call_tool(name, payload, *args, **options)
+
+        first = await send(call)
+        if not (self._accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
+            # By far the most calls end here: no successful result is ever a decision (design G9).
+            return cast("types.CallToolResult", first)
+
+        async def invoke(effect: Invoke) -> ToolReply | NoReply:
+            if not effect.retry:
+                return self._reply(first)
+            try:
+                return self._reply(await send(effect.call))
+            except Exception as error:  # noqa: BLE001 - whatever it was, the tool may have run
+                return _no_reply(error)
+
+        return await self._converse(call, invoke)
+
+    async def _converse(self, call: ToolCall, invoke: Send) -> types.CallToolResult:
         flow = approval_flow(
             call,
             server=self.server,
@@ -122,12 +132,10 @@ class ApprovingClientSession(ClientSession):
             max_rounds=self._max_rounds,
             accept_bare=self._accept_bare,
         )
-        performer = CallPerformer(send, self.describe, self.desk, self.authority, self._journal, self._clock)
+        performer = CallPerformer(invoke, self.describe, self.desk, self.authority, self._journal, self._clock)
         return _handed_on(await run_flow(flow, performer))
 
-    async def list_tools(
-        self, *, params: types.PaginatedRequestParams | None = None
-    ) -> types.ListToolsResult:
+    async def list_tools(self, *, params: types.PaginatedRequestParams | None = None) -> types.ListToolsResult:
         """List tools as the bare session does, and remember what the server says of them."""
         listed = await super().list_tools(params=params)
         for tool in listed.tools:
@@ -141,9 +149,7 @@ class ApprovingClientSession(ClientSession):
             if name in self._tools:
                 break
             try:
-                listed = await self.list_tools(
-                    params=types.PaginatedRequestParams(cursor=cursor) if cursor else None
-                )
+                listed = await self.list_tools(params=types.PaginatedRequestParams(cursor=cursor) if cursor else None)
             except MCPError:
                 break
             cursor = listed.next_cursor
@@ -184,9 +190,7 @@ def _info(tool: types.Tool) -> ToolInfo:
 
 def _no_reply(error: Exception) -> NoReply:
     if isinstance(error, MCPError):
-        return NoReply(
-            f"{error.message[:200]!r}, code {error.code}", certainly_not_run=error.code in _NEVER_ENTERED
-        )
+        return NoReply(f"{error.message[:200]!r}, code {error.code}", certainly_not_run=error.code in _NEVER_ENTERED)
     return NoReply(type(error).__name__)
 
 
@@ -198,9 +202,7 @@ def _handed_on(ended: Ended) -> types.CallToolResult:
     result: types.Result = ended.result
     update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: _meta(ended)}}
     if ended.outcome is ApprovalOutcome.APPROVED_EDITED and isinstance(result, types.CallToolResult):
-        told = (
-            f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"
-        )
+        told = f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"
         update["content"] = [*result.content, types.TextContent(type="text", text=told)]
     return cast("types.CallToolResult", result.model_copy(update=update))
 

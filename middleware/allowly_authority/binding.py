@@ -8,13 +8,11 @@ standard library only, because the client's protocol core imports it.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
+from json.encoder import encode_basestring as _quote
 from typing import Any, Final
-
-__all__ = ["MAX_ARGUMENT_BYTES", "MAX_DEPTH", "bound_resource", "canonical_json", "digest_of", "is_bound_resource"]
 
 MAX_ARGUMENT_BYTES: Final = 4 * 1024 * 1024
 """Longest canonical form, in bytes of UTF-8. MCP's HTTP transport refuses larger bodies (413)."""
@@ -23,6 +21,8 @@ MAX_DEPTH: Final = 64
 """Deepest nesting. Deeper values are refused before they can exhaust the stack of any reader."""
 
 _BOUND: Final = re.compile(r"mcp:.{1,256}#sha256:[0-9a-f]{64}", re.DOTALL)
+_WORDS: Final = {None: "null", True: "true", False: "false"}
+_TOO_DEEP: Final = f"the value is nested deeper than {MAX_DEPTH} levels"
 _SMALLEST_PLAIN: Final = 1e-6
 _LARGEST_PLAIN: Final = 1e21
 
@@ -44,9 +44,7 @@ def canonical_json(value: Any) -> str:
         ValueError: The value has no JSON form (NaN, infinity, a lone surrogate, other types, a
             name that is not a string) or breaks a limit.
     """
-    parts: list[str] = []
-    _write(value, parts.append, MAX_DEPTH)
-    text = "".join(parts)
+    text = _write(value, MAX_DEPTH)
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
@@ -79,41 +77,37 @@ def is_bound_resource(resource: str | None) -> bool:
     return resource is not None and _BOUND.fullmatch(resource) is not None
 
 
-def _write(value: Any, emit: Any, depth: int) -> None:
+def _write(value: Any, depth: int) -> str:
+    # Every tool call comes through here, so the common types are tested first, by identity.
+    kind = type(value)
+    if kind is str:
+        return _quote(value)
+    if kind is dict or isinstance(value, Mapping):
+        return _write_object(value, depth)
+    if value is None or kind is bool:
+        return _WORDS[value]
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _number(value)
     if isinstance(value, str):
-        emit(json.dumps(value, ensure_ascii=False))
-    elif value is None or isinstance(value, bool):
-        emit("null" if value is None else "true" if value else "false")
-    elif isinstance(value, int):
-        emit(int.__repr__(value))
-    elif isinstance(value, float):
-        emit(_number(value))
-    elif depth == 0:
-        raise ValueError(f"the value is nested deeper than {MAX_DEPTH} levels")
-    elif isinstance(value, Mapping):
-        _write_object(value, emit, depth)
-    elif isinstance(value, list | tuple):
-        emit("[")
-        for index, item in enumerate(value):
-            if index:
-                emit(",")
-            _write(item, emit, depth - 1)
-        emit("]")
-    else:
-        raise ValueError(f"a {type(value).__name__} has no JSON form")  # noqa: TRY004 - one error for all bad values
+        return _quote(str(value))
+    if isinstance(value, list | tuple):
+        if depth == 0:
+            raise ValueError(_TOO_DEEP)
+        return "[" + ",".join([_write(item, depth - 1) for item in value]) + "]"
+    raise ValueError(f"a {kind.__name__} has no JSON form")
 
 
-def _write_object(value: Mapping[Any, Any], emit: Any, depth: int) -> None:
-    if not all(isinstance(name, str) for name in value):
-        raise ValueError("an object's names must be strings")
-    emit("{")
-    for index, name in enumerate(sorted(value, key=_utf16)):
-        if index:
-            emit(",")
-        emit(json.dumps(name, ensure_ascii=False))
-        emit(":")
-        _write(value[name], emit, depth - 1)
-    emit("}")
+def _write_object(value: Mapping[Any, Any], depth: int) -> str:
+    if depth == 0:
+        raise ValueError(_TOO_DEEP)
+    names = list(value)
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError("an object's names must be strings")  # noqa: TRY004 - one error for all bad values
+    names.sort(key=None if all(map(str.isascii, names)) else _utf16)
+    return "{" + ",".join([f"{_quote(name)}:{_write(value[name], depth - 1)}" for name in names]) + "}"
 
 
 def _utf16(name: str) -> bytes:

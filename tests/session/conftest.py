@@ -48,9 +48,7 @@ class GuardedServer:
             "confirm_prompt_hint": "Pay the bill?",
         }
 
-    def escalate(
-        self, arguments: dict[str, Any], to: str = "compliance", tool: str = "pay"
-    ) -> dict[str, Any]:
+    def escalate(self, arguments: dict[str, Any], to: str = "compliance", tool: str = "pay") -> dict[str, Any]:
         self._issued += 1
         escalation_id = f"esc_{self._issued}"
         self.authority.issue(
@@ -136,9 +134,7 @@ def open_session(guarded: GuardedServer, authority: FakeAuthority, era: str) -> 
             create_client_server_memory_streams() as (client, server),
             anyio.create_task_group() as group,
         ):
-            group.start_soon(
-                lambda: guarded.server.run(*server, guarded.server.create_initialization_options())
-            )
+            group.start_soon(lambda: guarded.server.run(*server, guarded.server.create_initialization_options()))
             async with ApprovingClientSession(*client, **options) as session:
                 await (session.initialize() if era == "legacy" else session.discover())
                 yield session

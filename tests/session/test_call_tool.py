@@ -44,9 +44,7 @@ async def test_a_confirmed_call_runs_once_with_the_shown_arguments(open_session,
     assert authority.posted == [("nonce-1", "approved")]
 
 
-async def test_a_refused_call_never_runs_and_the_refusal_is_reported(
-    open_session, guarded, authority
-) -> None:
+async def test_a_refused_call_never_runs_and_the_refusal_is_reported(open_session, guarded, authority) -> None:
     """G5."""
     async with open_session(approver=ScriptedApprover(Answer.deny("too dear"))) as session:
         result = await session.call_tool("pay", BILL)
@@ -87,9 +85,7 @@ async def test_no_approver_means_nothing_runs(open_session, guarded) -> None:
     assert guarded.runs == []
 
 
-async def test_no_authority_means_nobody_is_asked_and_the_message_says_how_to_name_one(
-    open_session, guarded
-) -> None:
+async def test_no_authority_means_nobody_is_asked_and_the_message_says_how_to_name_one(open_session, guarded) -> None:
     """G10."""
     person = ScriptedApprover(Answer.approve())
 
@@ -166,9 +162,7 @@ async def test_a_nonce_that_the_authority_never_issued_is_spoofed(open_session, 
     assert person.requests == []
 
 
-async def test_parallel_calls_are_asked_about_in_order_while_ungated_calls_flow(
-    open_session, guarded
-) -> None:
+async def test_parallel_calls_are_asked_about_in_order_while_ungated_calls_flow(open_session, guarded) -> None:
     asked: list[str] = []
     first_is_open, go_on = anyio.Event(), anyio.Event()
 
@@ -230,9 +224,7 @@ async def test_an_approver_that_crashes_approves_nothing(open_session, guarded, 
     assert guarded.runs == []
 
 
-async def test_a_lost_reply_to_an_approval_is_not_posted_again(
-    open_session, guarded, authority: FakeAuthority
-) -> None:
+async def test_a_lost_reply_to_an_approval_is_not_posted_again(open_session, guarded, authority: FakeAuthority) -> None:
     """G3: the flow sends the call to find out; the authority, which never stored it, asks anew."""
     authority.fail("settle_confirmation", AuthorityUnavailable("no reply", kind="timeout", sent=True))
     person = ScriptedApprover(Answer.approve(), Answer.approve())
@@ -287,12 +279,13 @@ async def test_a_lost_reply_to_the_approved_call_is_unknown_and_never_repeated(o
     assert "not known whether the tool ran" in text_of(result)
 
 
-async def test_a_failure_before_any_approval_is_raised_as_by_a_bare_session(open_session) -> None:
+async def test_a_failure_before_any_approval_is_raised_as_by_a_bare_session(open_session, guarded) -> None:
+    blocked = anyio.Event()
+    guarded.in_tool = blocked.wait
+
     async with open_session() as session:
         with pytest.raises(MCPError):
-            await session.send_request(
-                types.CallToolRequest(params=types.CallToolRequestParams(name="x")), dict, 0.0
-            )
+            await session.call_tool("look", read_timeout_seconds=0.05)
 
 
 async def test_no_nonce_or_escalation_id_reaches_the_result(open_session, guarded) -> None:

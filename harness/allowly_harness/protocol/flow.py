@@ -206,9 +206,7 @@ def _request(
         escalation_to=target if isinstance(decision, Escalate) else None,
         round=talk.rounds,
         verification=verification,
-        may_resolve=isinstance(decision, Escalate)
-        and talk.acting_as is not None
-        and talk.acting_as == target,
+        may_resolve=isinstance(decision, Escalate) and talk.acting_as is not None and talk.acting_as == target,
         scope=scope,
         note=talk.note,
     )
@@ -288,11 +286,7 @@ def _escalation_answered(talk: _Talk, decision: Escalate, request: ApprovalReque
             return (yield from _edited(talk, answer, None))
         case AnswerKind.APPROVE:
             # G11: the requester's yes does not count for the approver's.
-            return (
-                yield from _left_open(
-                    talk, Answer.defer(), f"only {quoted(request.escalation_to)} may approve it"
-                )
-            )
+            return (yield from _left_open(talk, Answer.defer(), f"only {quoted(request.escalation_to)} may approve it"))
         case AnswerKind.ASK_AGAIN | AnswerKind.EXPIRED | AnswerKind.DEFER:
             return (yield from _left_open(talk, answer))
         case _:
@@ -303,9 +297,7 @@ def _escalation_answered(talk: _Talk, decision: Escalate, request: ApprovalReque
 def _post_yes(talk: _Talk, decision: Confirm | Escalate, request: ApprovalRequest, answer: Answer) -> Steps:
     _, prompt_id = _identify(decision)
     posted = yield from (
-        Settle(decision.nonce, answer)
-        if isinstance(decision, Confirm)
-        else Resolve(decision.escalation_id, answer)
+        Settle(decision.nonce, answer) if isinstance(decision, Confirm) else Resolve(decision.escalation_id, answer)
     )
     yield from Record("posted", talk.call, {"answer": answer.kind.value, "status": posted.status.value})
     match posted.status:
@@ -332,9 +324,7 @@ def _not_delivered(talk: _Talk, decision: Confirm | Escalate, request: ApprovalR
     """Put the same question once more: it is still open, and an answer never carries over (G10)."""
     talk.attempts += 1
     if talk.attempts >= talk.max_rounds:
-        return (
-            yield from talk.end(ApprovalOutcome.UNREACHABLE, f"the approval could not be delivered: {detail}")
-        )
+        return (yield from talk.end(ApprovalOutcome.UNREACHABLE, f"the approval could not be delivered: {detail}"))
     note = f"Your yes was not delivered ({detail}). Nothing was approved; the question is still open."
     return (yield from _asked(talk, decision, replace(request, note=note)))
 
@@ -342,9 +332,7 @@ def _not_delivered(talk: _Talk, decision: Confirm | Escalate, request: ApprovalR
 def _post_no(talk: _Talk, decision: Confirm | Escalate, answer: Answer) -> Steps:
     # The authority's record must not end in an open question.
     posted = yield from (
-        Settle(decision.nonce, answer)
-        if isinstance(decision, Confirm)
-        else Resolve(decision.escalation_id, answer)
+        Settle(decision.nonce, answer) if isinstance(decision, Confirm) else Resolve(decision.escalation_id, answer)
     )
     yield from Record("posted", talk.call, {"answer": answer.kind.value, "status": posted.status.value})
     outcome, detail = _no(answer)
@@ -378,9 +366,7 @@ def _edited(talk: _Talk, answer: Answer, old: Confirm | None) -> Steps:
     try:
         call = ToolCall(talk.call.server, talk.call.tool, dict(answer.arguments or {}))
     except ValueError as error:
-        return (
-            yield from talk.end(ApprovalOutcome.CANCELLED, f"the edited arguments cannot be sent: {error}")
-        )
+        return (yield from talk.end(ApprovalOutcome.CANCELLED, f"the edited arguments cannot be sent: {error}"))
     if old is not None:
         posted = yield from Settle(old.nonce, Answer.deny("edited"))
         yield from Record("posted", talk.call, {"answer": "deny", "status": posted.status.value})
@@ -398,18 +384,14 @@ def _waited(talk: _Talk, decision: Escalate, request: ApprovalRequest) -> Steps:
         case Resolution.APPROVED:
             talk.answered.add(decision.escalation_id)
             talk.approved = True
-            talk.note = (
-                "The escalation was approved, but did not let the call through; this is a new question."
-            )
+            talk.note = "The escalation was approved, but did not let the call through; this is a new question."
             return None
         case Resolution.REJECTED:
             return (yield from talk.end(ApprovalOutcome.DENIED_BY_PERSON, f"{target} rejected it"))
         case Resolution.EXPIRED:
             return (yield from talk.end(ApprovalOutcome.EXPIRED, f"{target} did not decide in time"))
         case Resolution.GIVEN_UP:
-            return (
-                yield from talk.end(ApprovalOutcome.CANCELLED, f"the person stopped waiting for {target}")
-            )
+            return (yield from talk.end(ApprovalOutcome.CANCELLED, f"the person stopped waiting for {target}"))
         case Resolution.LEFT_OPEN:
             return (yield from talk.end(ApprovalOutcome.DEFERRED, f"waiting for {target}"))
         case Resolution.CANNOT_TELL:

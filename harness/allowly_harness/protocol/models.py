@@ -21,52 +21,79 @@ MAX_TTL_SECONDS: Final = 300
 MAX_REASON_CHARACTERS: Final = 500
 """The longest reason, note or reply that is kept of what a person typed."""
 
+_decode: Final = json.JSONDecoder().decode
 
-@dataclass(frozen=True, slots=True)
+
 class ToolCall:
     """One tool call, frozen when the agent made it.
 
-    The canonical JSON is the call: it is what is shown, what is sent, and what digests are taken
-    of. `arguments` is a read-only view of it, down to the last list.
+    The canonical JSON is the call: it is what is shown, what is sent, and what digests are taken of.
 
-    Attributes:
+    Args:
         server: The server's name, as the session was told it.
         tool: The tool's name, as it goes over the wire.
-        arguments: Read-only; objects are mappings, arrays are tuples.
-        canonical: The arguments as canonical JSON (RFC 8785).
+        arguments: JSON values. They are copied; later changes to them do not reach the call.
 
     Raises:
-        ValueError: The arguments are not an object of JSON values, or break a limit of
-            `allowly_authority.binding`.
+        ValueError: The arguments are not JSON values, or break a limit of `allowly_authority.binding`.
     """
 
-    server: str
-    tool: str
-    arguments: Mapping[str, Any]
-    canonical: str = field(init=False, compare=True)
+    __slots__ = ("_canonical", "_server", "_tool")
 
-    def __post_init__(self) -> None:
-        canonical = canonical_json(dict(self.arguments))
-        object.__setattr__(self, "canonical", canonical)
-        object.__setattr__(self, "arguments", _frozen(json.loads(canonical)))
+    def __init__(self, server: str, tool: str, arguments: Mapping[str, Any]) -> None:
+        self._server = server
+        self._tool = tool
+        self._canonical = canonical_json(arguments)
 
-    def __hash__(self) -> int:
-        return hash((self.server, self.tool, self.canonical))
+    @property
+    def server(self) -> str:
+        """The server's name, as the session was told it."""
+        return self._server
+
+    @property
+    def tool(self) -> str:
+        """The tool's name, as it goes over the wire."""
+        return self._tool
+
+    @property
+    def canonical(self) -> str:
+        """The arguments as canonical JSON (RFC 8785)."""
+        return self._canonical
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """A read-only view of the arguments: objects are mappings, arrays are tuples, to the last one."""
+        frozen: Mapping[str, Any] = _frozen(self.payload())
+        return frozen
 
     @property
     def digest(self) -> str:
         """SHA-256, in hexadecimal, over server, tool and canonical arguments."""
-        return digest_of(canonical_json([self.server, self.tool, self.canonical]))
+        return digest_of(canonical_json([self._server, self._tool, self._canonical]))
 
     @property
     def resource(self) -> str:
         """What a check of this very call names as its `resource`."""
-        return bound_resource(self.tool, self.canonical)
+        return bound_resource(self._tool, self._canonical)
 
     def payload(self) -> dict[str, Any]:
         """Return the arguments as plain JSON values, made anew for each sending."""
-        arguments: dict[str, Any] = json.loads(self.canonical)
+        arguments: dict[str, Any] = _decode(self._canonical)
         return arguments
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ToolCall):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"ToolCall(server={self._server!r}, tool={self._tool!r}, arguments={self._canonical})"
+
+    def _key(self) -> tuple[str, str, str]:
+        return self._server, self._tool, self._canonical
 
 
 def _frozen(value: Any) -> Any:
