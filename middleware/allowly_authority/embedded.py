@@ -1,0 +1,125 @@
+"""An authority inside this program, on a thread and an event loop of its own.
+
+A terminal that is slow to draw, or a test that blocks, does not stall the checks of a server process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import anyio
+import anyio.to_thread
+
+from allowly_authority.addresses import is_this_computer
+from allowly_authority.app import create_app
+from allowly_authority.listening import GRACE_SECONDS, HttpServer, bind, url_of
+from allowly_authority.service.authority import Authority
+from allowly_authority.workspace import open_workspace
+
+START_SECONDS: Final = 10.0
+"""How long the server's thread may take to listen."""
+
+STOP_SECONDS: Final = GRACE_SECONDS + 3.0
+"""How long stopping may take before the thread is left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningAuthority:
+    """Where a running authority is reached.
+
+    Attributes:
+        key_file: Where the key is kept; `None` where it was given or is not kept.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    db: Path | Literal[":memory:"]
+    key_file: Path | None
+
+
+class AuthorityThread:
+    """Runs the server on a thread until it is told to stop."""
+
+    def __init__(self, server: HttpServer, bound: socket.socket, ready: threading.Event) -> None:
+        self._server = server
+        self._bound = bound
+        self._ready = ready
+        self._thread = threading.Thread(target=self._run, name="allowly-authority", daemon=True)
+
+    def start(self) -> None:
+        """Start, and return once requests are answered.
+
+        Raises:
+            RuntimeError: The server did not come up in time.
+        """
+        self._thread.start()
+        if not self._ready.wait(START_SECONDS):
+            self.stop()
+            raise RuntimeError("the embedded authority did not start")
+
+    def stop(self) -> None:
+        """Let requests under way end, then stop, in bounded time."""
+        self._server.should_exit = True
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            self._server.force_exit = True
+            self._thread.join(1.0)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._server.serve(sockets=[self._bound]))
+        finally:
+            self._ready.set()
+
+
+@asynccontextmanager
+async def embedded_authority(
+    *,
+    db: Path | Literal[":memory:"],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    key: str | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[RunningAuthority]:
+    """Run an authority for as long as the block lasts.
+
+    Args:
+        db: The database file, created where it is missing; ":memory:" keeps nothing.
+        host: A loopback address.
+        port: 0 takes any free one.
+        key: The key that clients must show; otherwise from `ALLOWLY_KEY` or beside the database.
+        clock: Returns seconds since 1970; called on the server's thread.
+
+    Raises:
+        ValueError: `host` is not a loopback address, or the key is unusable.
+        StoreError: The database or its key file cannot be used.
+        OSError: The port is taken.
+    """
+    if not is_this_computer(host):
+        raise ValueError("an embedded authority listens on this computer only: there is no TLS")
+    workspace = open_workspace(db, key)
+    api_key, database = workspace.key, workspace.database
+    try:
+        bound = bind(host, port)
+        with bound:
+            base_url = url_of(bound)
+            authority = Authority(database, workspace_key=api_key, base_url=base_url, clock=clock)
+            app = create_app(authority, api_key=api_key, listening_on=host)
+            ready = threading.Event()
+            thread = AuthorityThread(HttpServer(app, on_ready=ready.set), bound, ready)
+            await anyio.to_thread.run_sync(thread.start)
+            try:
+                yield RunningAuthority(base_url, api_key, db, workspace.key_file)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(thread.stop)
+    finally:
+        database.close()

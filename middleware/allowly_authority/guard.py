@@ -1,0 +1,86 @@
+"""Who may speak to the authority at all: checked before a route is looked up or a body read.
+
+A web page can make a browser send requests to this computer, under any host name that its author
+points here (DNS rebinding). So the host must be one that a user of this machine would type, nothing
+that came from a page is accepted, and every caller but a readiness probe must show the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
+_OPEN_PATHS: Final = frozenset({"/readyz"})
+
+
+class Guard:
+    """ASGI middleware that refuses foreign hosts, browsers and callers without the key.
+
+    Args:
+        app: What is guarded.
+        api_key: The key that callers show as `Authorization: Bearer ...`.
+        listening_on: The host that was bound; accepted in `Host` besides the names of this computer.
+    """
+
+    def __init__(self, app: ASGIApp, *, api_key: str, listening_on: str) -> None:
+        self._app = app
+        self._key_digest = hashlib.sha256(f"Bearer {api_key}".encode()).digest()
+        self._listening_on = listening_on.lower()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with a refusal."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope)
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await _refuse(send, *refusal)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        hosts = [value for name, value in headers if name == b"host"]
+        if len(hosts) != 1 or not self._is_own_host(hosts[0].decode("latin-1")):
+            return 403, "forbidden", "The Host header does not name this authority."
+        if any(name == b"origin" for name, _ in headers):
+            return 403, "forbidden", "Requests from web pages are not answered."
+        if scope["path"] not in _OPEN_PATHS and not self._shows_key(headers):
+            return 401, "unauthorized", "The API key is missing or wrong."
+        return None
+
+    def _shows_key(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        shown = [value for name, value in headers if name == b"authorization"]
+        # Digests of equal length: the comparison takes the same time whatever was shown.
+        return len(shown) == 1 and hmac.compare_digest(hashlib.sha256(shown[0]).digest(), self._key_digest)
+
+    def _is_own_host(self, host: str) -> bool:
+        name = _without_port(host).lower()
+        if name in {"localhost", self._listening_on}:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        # Rebinding needs a name: a plain address cannot be pointed somewhere else.
+        return address.is_loopback or self._listening_on in _EVERY_ADDRESS
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+async def _refuse(send: Any, status: int, code: str, message: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": message}}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,188 @@
+"""One check, as one transaction: look up, decide, claim or ask, record, remember the reply."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any, Final
+
+from allowly_authority.binding import canonical_json, digest_of
+from allowly_authority.engine import (
+    CONFIRMATION_LIFE_MS,
+    ESCALATION_LIFE_MS,
+    Authorization,
+    Prompt,
+    Question,
+    Standing,
+    Verdict,
+    decide,
+    needs_standing,
+)
+from allowly_authority.identifiers import new_id
+from allowly_authority.service.idempotency import Repeatable
+from allowly_authority.service.nonces import NonceMaker, nonce_hash
+from allowly_authority.service.problems import conflict
+from allowly_authority.service.receipts import ENGINE_VERSION, POLICY_VERSION, pending_receipt
+from allowly_authority.store import records
+from allowly_authority.wire.requests import CheckRequest
+from allowly_authority.wire.scalars import format_timestamp
+
+MAX_PENDING_PROMPTS: Final = 1000
+"""Most open questions of one authorization; checks that would raise more are denied."""
+
+_STATELESS: Final = Standing()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """One check with everything that it depends on besides the database."""
+
+    request: CheckRequest
+    idempotency_key: str | None
+    nonces: NonceMaker
+    base_url: str
+    now_ms: int
+
+    def settled_by_rules(self, connection: sqlite3.Connection) -> bool:
+        """Tell whether the rules alone decide: no question to ask, no approval to use up."""
+        authorization = records.find_authorization(connection, self.request.authorization_id)
+        return not any(needs_standing(authorization, name) for name in self.request.names)
+
+    def answer(self, connection: sqlite3.Connection) -> dict[str, Any]:
+        """Return the reply, inside a transaction that makes it true.
+
+        Raises:
+            ApiProblem: The idempotency key was used for another request.
+        """
+        authorization = records.find_authorization(connection, self.request.authorization_id)
+        repeatable = Repeatable("check", self.idempotency_key, self._request_bytes())
+        reply = repeatable.earlier_reply(connection, self.now_ms)
+        if reply is not None and self._still_holds(authorization, reply):
+            return self._with_nonces(connection, reply)
+        fresh = {
+            "authorization_id": self.request.authorization_id,
+            "user_id": authorization.user_id if authorization else None,
+            "agent_id": authorization.agent_id if authorization else None,
+            "authorization_expires_at": format_timestamp(authorization.expires_ms) if authorization else None,
+            "policy_version": POLICY_VERSION,
+            "engine_version": ENGINE_VERSION,
+            "results": {name: self._result(connection, authorization, name) for name in self.request.names},
+        }
+        if reply is None:
+            repeatable.keep(connection, fresh, self.now_ms)
+        return self._with_nonces(connection, fresh)
+
+    def _request_bytes(self) -> bytes:
+        return canonical_json(self.request.model_dump(exclude_none=True)).encode()
+
+    def _still_holds(self, authorization: Authorization | None, reply: dict[str, Any]) -> bool:
+        """A stored allow counts for as long as nothing in the rules refuses it."""
+        names = [name for name, result in reply["results"].items() if result["decision"] == "allow"]
+        verdicts = [decide(authorization, name, self.request.dialect, _STATELESS, self.now_ms) for name in names]
+        return all(verdict.decision != "deny" for verdict in verdicts)
+
+    def _result(self, connection: sqlite3.Connection, authorization: Authorization | None, name: str) -> dict[str, Any]:
+        question = self._question(name)
+        stateful = needs_standing(authorization, name)
+        standing = records.find_standing(connection, question, self.now_ms) if stateful else _STATELESS
+        verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms)
+        for grant in verdict.claims:
+            if not records.claim(connection, grant.prompt_id, self.now_ms):
+                raise RuntimeError("an approval that was found in this transaction could not be claimed")
+        receipt_id = new_id("rcp")
+        prompt = verdict.prompt
+        if verdict.open_prompt and authorization is not None:
+            if records.count_pending(connection, authorization.authorization_id, self.now_ms) >= MAX_PENDING_PROMPTS:
+                verdict = Verdict("deny", "too_many_pending")
+            else:
+                prompt = self._open_prompt(connection, authorization, question, verdict, receipt_id)
+        records.insert_receipt(
+            connection,
+            receipt_id=receipt_id,
+            event="check",
+            decision=verdict.decision,
+            reason=verdict.reason,
+            authorization_id=question.authorization_id,
+            scope=name,
+            resource=question.resource,
+            session_id=self.request.session_id,
+            prompt_id=prompt.prompt_id if prompt else next((claim.prompt_id for claim in verdict.claims), None),
+            now_ms=self.now_ms,
+        )
+        return self._rendered(verdict, prompt, receipt_id)
+
+    def _question(self, name: str) -> Question:
+        context = self.request.context or {}
+        digest = "" if self.request.dialect == "scopes" else digest_of(canonical_json(context))
+        return Question(self.request.authorization_id, name, self.request.resource, digest)
+
+    def _open_prompt(
+        self,
+        connection: sqlite3.Connection,
+        authorization: Authorization,
+        question: Question,
+        verdict: Verdict,
+        receipt_id: str,
+    ) -> Prompt:
+        confirm = verdict.decision == "confirm"
+        salt = self.nonces.new_salt() if confirm else None
+        prompt = Prompt(
+            prompt_id=new_id("cnf" if confirm else "esc"),
+            kind="confirm" if confirm else "escalate",
+            dialect=self.request.dialect,
+            authorization_id=question.authorization_id,
+            scope=question.scope,
+            resource=question.resource,
+            state="pending",
+            created_ms=self.now_ms,
+            expires_ms=self.now_ms + (CONFIRMATION_LIFE_MS if confirm else ESCALATION_LIFE_MS),
+            single_use=question.single_use or not confirm,
+            escalation_to=None if confirm else authorization.escalation_targets.get(question.scope),
+            source_receipt_id=receipt_id,
+            nonce_salt=salt,
+        )
+        hashed = None if salt is None else nonce_hash(self.nonces.nonce(salt))
+        records.insert_prompt(connection, prompt, question.binding, hashed)
+        return prompt
+
+    def _rendered(self, verdict: Verdict, prompt: Prompt | None, receipt_id: str) -> dict[str, Any]:
+        result: dict[str, Any] = {
+            "decision": verdict.decision,
+            "reason": verdict.reason,
+            "receipt": pending_receipt(receipt_id, self.now_ms, self.base_url),
+            "budget": None,
+            "escalation": None,
+        }
+        if prompt is None:
+            return result
+        expires_at = format_timestamp(prompt.expires_ms)
+        if prompt.kind == "confirm":
+            # The nonce is filled in on the way out, see `_with_nonces`: what is stored never holds it.
+            result |= {
+                "confirmation_id": prompt.prompt_id,
+                "confirm_nonce": None,
+                "confirm_expires_at": expires_at,
+                "confirm_prompt_hint": prompt.scope,
+            }
+            return result
+        target = {"escalation_id": prompt.prompt_id, "escalation_to": prompt.escalation_to}
+        result |= {**target, "escalation_expires_at": expires_at}
+        result["escalation"] = {**target, "status": "pending", "expires_at": expires_at}
+        return result
+
+    def _with_nonces(self, connection: sqlite3.Connection, reply: dict[str, Any]) -> dict[str, Any]:
+        results = {
+            name: self._with_nonce(connection, result) if result["decision"] == "confirm" else result
+            for name, result in reply["results"].items()
+        }
+        return {**reply, "results": results}
+
+    def _with_nonce(self, connection: sqlite3.Connection, result: dict[str, Any]) -> dict[str, Any]:
+        prompt = records.find_prompt(connection, result["confirmation_id"])
+        if prompt is None or prompt.nonce_salt is None:
+            raise RuntimeError("a confirmation without a record")
+        nonce = self.nonces.nonce(prompt.nonce_salt)
+        issued = records.find_prompt_by_nonce(connection, nonce_hash(nonce))
+        if issued is None or issued.prompt_id != prompt.prompt_id:
+            raise conflict("The first reply to this Idempotency-Key was made under another workspace key.")
+        return {**result, "confirm_nonce": nonce}

@@ -1,0 +1,197 @@
+"""Answers to questions, and reads of how they stand."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from allowly_authority.engine import Prompt
+from allowly_authority.identifiers import new_id
+from allowly_authority.service.idempotency import Repeatable
+from allowly_authority.service.nonces import nonce_hash
+from allowly_authority.service.problems import conflict, escalation_gone, gone, not_found
+from allowly_authority.service.receipts import pending_receipt
+from allowly_authority.store import records
+from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
+from allowly_authority.wire.scalars import format_timestamp
+
+
+def settle(
+    connection: sqlite3.Connection,
+    nonce: str,
+    request: SettleRequest,
+    *,
+    idempotency_key: str | None,
+    base_url: str,
+    now_ms: int,
+) -> dict[str, Any]:
+    """Record what the user said, once.
+
+    Raises:
+        ApiProblem: 410, the nonce cannot be used, for whatever reason.
+    """
+    hashed = nonce_hash(nonce)
+    identity = hashed + request.model_dump_json().encode()
+    repeatable = Repeatable("confirmations", idempotency_key, identity)
+    earlier = repeatable.earlier_reply(connection, now_ms)
+    if earlier is not None:
+        return earlier
+    receipt_id = new_id("rcp")
+    prompt = records.settle_confirmation(
+        connection,
+        hashed,
+        approved=request.approved,
+        grant_expires_ms=now_ms + request.window_seconds * 1000,
+        receipt_id=receipt_id,
+        now_ms=now_ms,
+    )
+    if prompt is None:
+        raise gone()
+    word = "approved" if request.approved else "rejected"
+    _record(connection, prompt, receipt_id, word, now_ms)
+    # Prompts raised by a request in the older dialect are refused in its own word.
+    refusal = "denied_by_user" if prompt.dialect == "scopes" else "not_approved"
+    reply = {
+        "decision": "approved" if request.approved else refusal,
+        "authorization_id": prompt.grant_id,
+        "expires_at": _time(prompt.grant_expires_ms),
+        "receipt": pending_receipt(receipt_id, now_ms, base_url),
+    }
+    repeatable.keep(connection, reply, now_ms)
+    return reply
+
+
+def resolve(
+    connection: sqlite3.Connection, escalation_id: str, request: ResolveRequest, *, base_url: str, now_ms: int
+) -> dict[str, Any]:
+    """Record what the approver decided, once; the same again is answered without a receipt.
+
+    Raises:
+        ApiProblem: 404 unknown, 409 resolved differently, 410 expired or cancelled.
+    """
+    receipt_id = new_id("rcp")
+    prompt = records.resolve_escalation(
+        connection,
+        escalation_id,
+        approved=request.resolution == "approved",
+        resolved_by=request.resolved_by,
+        note=request.note,
+        receipt_id=receipt_id,
+        now_ms=now_ms,
+    )
+    if prompt is not None:
+        _record(connection, prompt, receipt_id, request.resolution, now_ms)
+        return _resolution(prompt, pending_receipt(receipt_id, now_ms, base_url))
+    earlier = records.find_prompt(connection, escalation_id)
+    if earlier is None or earlier.kind != "escalate":
+        raise not_found()
+    if earlier.resolved_ms is None:
+        raise escalation_gone()
+    if _choice(earlier, now_ms) != request.resolution:
+        raise conflict("The escalation was resolved differently.")
+    return _resolution(earlier, None)
+
+
+def _resolution(prompt: Prompt, receipt: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "escalation_id": prompt.prompt_id,
+        "status": _choice(prompt, prompt.resolved_ms or 0),
+        "resolved_by": prompt.resolved_by,
+        "resolved_at": _time(prompt.resolved_ms),
+        "receipt": receipt,
+    }
+
+
+def read_status(connection: sqlite3.Connection, prompt_id: str, kind: str, now_ms: int) -> dict[str, Any]:
+    """Return how a question stands; reads only.
+
+    Raises:
+        ApiProblem: 404, there is no such question of this kind.
+    """
+    prompt = records.find_prompt(connection, prompt_id)
+    if prompt is None or prompt.kind != kind:
+        raise not_found()
+    status = _choice(prompt, now_ms)
+    answered = status in {"approved", "rejected"}
+    body: dict[str, Any] = {
+        "authorization_id": prompt.authorization_id,
+        "action": prompt.scope,
+        "resource": prompt.resource,
+        "status": status,
+        "expires_at": format_timestamp(prompt.expires_ms),
+        "resolved_at": _time(prompt.resolved_ms) if answered else None,
+        "source_receipt_id": prompt.source_receipt_id,
+        "resolution_receipt_id": prompt.resolution_receipt_id,
+        "authority_status": _authority(prompt, now_ms),
+    }
+    if kind == "escalate":
+        return {"escalation_id": prompt_id, **body, "consumed_at": _time(prompt.consumed_ms)}
+    return {
+        "confirmation_id": prompt_id,
+        **body,
+        "child_authorization_id": prompt.grant_id,
+        "authority_expires_at": _time(prompt.grant_expires_ms),
+    }
+
+
+def look_up(connection: sqlite3.Connection, request: LookupRequest, now_ms: int) -> dict[str, Any]:
+    """Return what a question is really about, to whoever holds its nonce or id and the key.
+
+    Raises:
+        ApiProblem: 404 with the code `prompt_not_found`: this authority never issued it.
+    """
+    if request.nonce is not None:
+        prompt = records.find_prompt_by_nonce(connection, nonce_hash(request.nonce))
+    else:
+        prompt = records.find_prompt(connection, request.escalation_id or "")
+    if prompt is None or (request.escalation_id is not None and prompt.kind != "escalate"):
+        raise not_found("prompt_not_found")
+    revoked = prompt.revoked_ms is not None and prompt.state == "approved"
+    return {
+        "kind": prompt.kind,
+        "authorization_id": prompt.authorization_id,
+        "scope": prompt.scope,
+        "resource": prompt.resource,
+        "status": "cancelled" if revoked else prompt.state_at(now_ms),
+        "expires_at": format_timestamp(prompt.expires_ms),
+        "escalation_to": prompt.escalation_to,
+        "now": format_timestamp(now_ms),
+    }
+
+
+def _choice(prompt: Prompt, now_ms: int) -> str:
+    """What was chosen, in the words of the status reads, which know no cancellation."""
+    state = prompt.state_at(now_ms)
+    if prompt.resolved_ms is not None:
+        return "rejected" if state == "rejected" or prompt.grant_expires_ms is None else "approved"
+    return "pending" if state == "pending" else "expired"
+
+
+def _authority(prompt: Prompt, now_ms: int) -> str:
+    """Whether an approval can still be used. Confirmations have no word for one that was used up."""
+    if prompt.grant_expires_ms is None:
+        return "none"
+    if prompt.state == "consumed":
+        return "consumed" if prompt.kind == "escalate" else "expired"
+    if prompt.revoked_ms is not None:
+        return "revoked"
+    return "available" if prompt.is_usable_at(now_ms) else "expired"
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else format_timestamp(milliseconds)
+
+
+def _record(connection: sqlite3.Connection, prompt: Prompt, receipt_id: str, word: str, now_ms: int) -> None:
+    subject = "confirmation" if prompt.kind == "confirm" else "escalation"
+    records.insert_receipt(
+        connection,
+        receipt_id=receipt_id,
+        event=f"{subject}.resolve",
+        decision=f"{subject}_{word}",
+        authorization_id=prompt.authorization_id,
+        scope=prompt.scope,
+        resource=prompt.resource,
+        prompt_id=prompt.prompt_id,
+        now_ms=now_ms,
+    )

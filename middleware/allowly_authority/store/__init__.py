@@ -1,0 +1,1 @@
+"""Where the authority keeps what must outlive it: one SQLite database, one transaction per change."""

@@ -1,0 +1,92 @@
+"""JSON from strangers: one meaning or none.
+
+Python's decoder lets the last of two equal names win, takes NaN, and reads UTF-16. Each of them
+lets a reply say `deny` to one reader and `allow` to the next, so all of them are refused here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Final, NoReturn, cast
+
+MAX_JSON_DEPTH: Final = 32
+"""Deepest nesting of objects and arrays in a request or reply."""
+
+
+class StrictJSONError(ValueError):
+    """The bytes are not one JSON value with one meaning. The text never quotes them."""
+
+
+def parse_json(body: bytes) -> Any:
+    """Read one JSON value from UTF-8 bytes.
+
+    Raises:
+        StrictJSONError: The bytes are not UTF-8 or not JSON, an object names something twice, a
+            number is not finite, a string holds a lone surrogate, or the nesting is deeper than
+            `MAX_JSON_DEPTH`.
+    """
+    value, problem = _decode(body)
+    if problem:
+        # Raised here, outside of any handler: the decoder's error carries the whole body along.
+        raise StrictJSONError(problem)
+    return value
+
+
+def _decode(body: bytes) -> tuple[Any, str | None]:
+    try:
+        text = body.decode()
+        value = _DECODER.decode(text)
+    except StrictJSONError as error:
+        return None, str(error)
+    except (ValueError, RecursionError):
+        return None, "it is not valid JSON in UTF-8"
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_deeper_than(value, MAX_JSON_DEPTH):
+        return None, f"it is nested deeper than {MAX_JSON_DEPTH} levels"
+    if "\\u" in text and _holds_lone_surrogate(value):
+        return None, "a string holds a lone surrogate"
+    return value, None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise StrictJSONError("an object names something twice")
+    return names
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise StrictJSONError("a number is not finite")
+    return number
+
+
+def _refuse(_: str) -> NoReturn:
+    raise StrictJSONError("a number is not finite")
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
+
+
+def _is_deeper_than(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return list(cast("dict[str, Any]", item).values())
+    return item if isinstance(item, list) else []
+
+
+def _holds_lone_surrogate(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

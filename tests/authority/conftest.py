@@ -1,0 +1,74 @@
+"""A real authority on a real socket, a client for it, and a clock that tests move by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from allowly_authority import AuthorityClient, RunningAuthority, embedded_authority
+from allowly_authority.wire.replies import AuthorizationReply
+
+KEY = "allowly_test_key_0123456789abcdef"
+
+
+@dataclass
+class Clock:
+    """The authority's clock: seconds since 1970."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def workspace_key() -> str:
+    return KEY
+
+
+@pytest.fixture
+async def authority(tmp_path: Path, clock: Clock, workspace_key: str) -> AsyncIterator[RunningAuthority]:
+    async with embedded_authority(db=tmp_path / "authority.db", key=workspace_key, clock=clock) as running:
+        yield running
+
+
+@pytest.fixture
+async def client(authority: RunningAuthority) -> AsyncIterator[AuthorityClient]:
+    async with AuthorityClient(
+        base_url=authority.base_url, api_key=authority.api_key, check_timeout_seconds=10.0
+    ) as opened:
+        yield opened
+
+
+Grant = Callable[..., Awaitable[AuthorizationReply]]
+
+
+@pytest.fixture
+def grant(client: AuthorityClient, clock: Clock) -> Grant:
+    """Create the usual authorization: read is free, send asks the user, delete asks compliance."""
+
+    async def create(**changes: object) -> AuthorizationReply:
+        wanted: dict[str, object] = {
+            "user_id": "usr_7",
+            "agent_id": "mail-bot",
+            "scopes": ["read", "send", "delete"],
+            "expires_at": datetime.fromtimestamp(clock.now, UTC) + timedelta(days=30),
+            "requires_confirm_for": ["send"],
+            "requires_escalation_for": ["delete"],
+            "escalation_targets": {"delete": "compliance"},
+        }
+        return await client.create_authorization(**(wanted | changes))  # type: ignore[arg-type]
+
+    return create
