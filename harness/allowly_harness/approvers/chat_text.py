@@ -1,0 +1,139 @@
+"""Drawing and reading on a plain terminal line with prompt-toolkit, for the chat approver and front end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app_session
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import DummyHistory
+from prompt_toolkit.input.typeahead import clear_typeahead
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.styles import Style
+
+from allowly_harness.display.layout import MIN_WIDTH, Line, Piece, Role
+from allowly_harness.display.sanitize import plain
+
+STYLE: Final = Style.from_dict(
+    {
+        Role.PLAIN: "",
+        Role.HEADING: "bold",
+        Role.LABEL: "ansicyan",
+        Role.VALUE: "",
+        Role.NOTE: "ansibrightblack",
+        Role.WARNING: "bold ansiyellow",
+        Role.GUTTER: "ansimagenta",
+        Role.FOREIGN: "",
+        Role.ALTERED: "reverse",
+        "title": "bold reverse",
+        "time": "bold",
+        "good": "ansigreen",
+        "bad": "bold ansired",
+    }
+)
+"""The terminal's own sixteen colours only; `NO_COLOR` is honoured by prompt-toolkit."""
+
+MAX_TYPED_CHARACTERS: Final = 2_000
+"""Longest line that is read as the answer to a question."""
+
+
+def is_terminal() -> bool:
+    """Tell whether a person can be asked: standard input and output are both terminals."""
+    try:
+        return sys.stdin.isatty() and sys.stdout.isatty()
+    except (AttributeError, ValueError):  # closed or replaced streams
+        return False
+
+
+def columns() -> int:
+    """Return how many columns may be written without reaching the last one."""
+    return max(MIN_WIDTH, get_app_session().output.get_size().columns - 1)
+
+
+def say(text: str, style: str = "") -> None:
+    """Print one line. The text must be ours, or sanitised."""
+    draw([(Piece(text),)] if not style else [], styled=[(f"class:{style}", text)] if style else None)
+
+
+def draw(lines: Iterable[Line], *, styled: list[tuple[str, str]] | None = None) -> None:
+    """Print lines at once, also while another prompt is hidden by `in_terminal`.
+
+    `prompt_toolkit.print_formatted_text` would queue them behind that prompt.
+    """
+    fragments = [*styled, ("", "\n")] if styled else []
+    for line in lines:
+        fragments += [(f"class:{piece.role}", piece.text) for piece in line]
+        fragments.append(("", "\n"))
+    output = get_app_session().output
+    print_formatted_text(output, FormattedText(fragments), STYLE)
+    output.flush()
+
+
+def flush_input(session: PromptSession[str]) -> None:
+    """Throw away what was typed before now: in prompt-toolkit's own store and in the terminal's buffer."""
+    source = session.app.input
+    clear_typeahead(source)
+    with contextlib.suppress(Exception):  # no terminal settings, or no file behind the input
+        import termios  # not on Windows
+
+        termios.tcflush(source.fileno(), termios.TCIFLUSH)
+    source.flush_keys()
+
+
+class QuestionLine:
+    """Reads one line after another as answers, and knows whether a line holds pasted text.
+
+    Args:
+        message: Makes the text before the cursor, anew for every drawing; it carries the countdown,
+            because a toolbar is not drawn on terminals that do not report the cursor position.
+    """
+
+    def __init__(self, message: Callable[[], list[tuple[str, str]]]) -> None:
+        self.pasted = False
+        self._session: PromptSession[str] = PromptSession(
+            lambda: FormattedText(message()),
+            history=DummyHistory(),  # no key brings back an earlier answer
+            key_bindings=self._bindings(),
+            refresh_interval=1.0,
+            style=STYLE,
+            enable_suspend=True,
+        )
+        self._session.default_buffer.on_text_changed += self._on_text_changed
+
+    async def read(self, *, flush: bool = False) -> str:
+        """Read one line.
+
+        Args:
+            flush: Throw away first what was typed up to now.
+
+        Raises:
+            EOFError: Ctrl-D, or the input ended.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self.pasted = False
+        if flush:
+            flush_input(self._session)
+        # The caller's handlers for SIGINT and for errors of the loop stay; Ctrl-C comes as a key.
+        line = await self._session.prompt_async(handle_sigint=False, set_exception_handler=False)
+        return line[:MAX_TYPED_CHARACTERS]
+
+    def _bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
+
+        @bindings.add(Keys.BracketedPaste)
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text(plain(event.data, MAX_TYPED_CHARACTERS))
+            self.pasted = True
+
+        return bindings
+
+    def _on_text_changed(self, buffer: Buffer) -> None:
+        if not buffer.text:
+            self.pasted = False
