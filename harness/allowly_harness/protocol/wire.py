@@ -115,7 +115,8 @@ def _bare(reply: ToolReply) -> Decision | None:
         payload = _parse(reply.texts[0])
     if not isinstance(payload, Mapping):
         return None
-    keys = _BARE_KEYS.get(str(payload.get("decision")))
+    kind = payload.get("decision")
+    keys = _BARE_KEYS.get(kind) if isinstance(kind, str) else None
     if keys is None or set(payload) != keys:
         return None
     return _from_object(payload, reply.received_at)
@@ -136,7 +137,7 @@ def _from_text(text: str, tool: str, received_at: datetime) -> Decision | None:
 
 
 class _Ambiguous:
-    """JSON that names something twice: two readers would see two decisions."""
+    """A decision whose JSON names something twice: two readers would see two decisions."""
 
 
 _AMBIGUOUS: Final = _Ambiguous()
@@ -145,23 +146,22 @@ _AMBIGUOUS: Final = _Ambiguous()
 def _parse(text: str) -> Any:
     if not text.startswith("{"):
         return None
+    doubled = False
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal doubled
+        found = dict(pairs)
+        doubled = doubled or len(found) != len(pairs)
+        return found
+
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except _DuplicateName:
-        return _AMBIGUOUS
+        payload = json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
-
-
-class _DuplicateName(Exception):
-    """An object holds the same name twice."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _DuplicateName
-    return found
+    if doubled:
+        # The error of a tool that ran may be untidy JSON too; only a decision is denied for it.
+        return _AMBIGUOUS if "decision" in payload else None
+    return payload
 
 
 def _no_constant(name: str) -> Any:
