@@ -1,0 +1,115 @@
+"""The official SDK: `MCPServer` and the low-level `Server`, through their list of middleware.
+
+The list is there before and after tools are registered, so the order of registration does not
+matter. The SDK documents it as provisional; what depends on its shape stands in this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeGuard
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import CallToolResult, InputRequiredResult, TextContent
+
+from allowly_middleware.facts import CallFacts
+from allowly_middleware.gate import Gate, Grant, Verdict, refused
+from allowly_middleware.payload import blocked_text
+
+Context = ServerRequestContext[Any, Any]
+_Run = Callable[[Grant, Context], Awaitable[HandlerResult]]
+_Step = tuple[Callable[..., Any], Any]
+
+
+async def guard(gate: Gate, guarding: object, ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Run one message through the gate, as a middleware of the SDK.
+
+    Other middleware may follow in the list. It runs after the gate and may change the call, so the
+    call is looked at once more behind the last of it.
+
+    Args:
+        gate: Decides.
+        guarding: The object that stands in the server's list of middleware.
+        ctx: The message.
+        call_next: The rest of the list, and the server's handler.
+    """
+    if ctx.method != "tools/call" or ctx.request_id is None:
+        return await call_next(ctx)
+    following, handler = _taken_apart(call_next)
+
+    async def run(grant: Grant, ctx: Context) -> HandlerResult:
+        if not following:
+            return await handler(ctx)
+        chain: CallNext = partial(_run_if_allowed, gate, grant, lambda _, ctx: handler(ctx))
+        for apply, middleware in reversed(following):
+            if middleware is not guarding:
+                chain = partial(apply, middleware, chain)
+        return await chain(ctx)
+
+    return await _run_if_allowed(gate, None, run, ctx)
+
+
+def blocked_result(verdict: Verdict) -> CallToolResult:
+    """Return what the client gets in place of the tool's result."""
+    return CallToolResult(
+        content=[TextContent(type="text", text=blocked_text(verdict.payload))],
+        structured_content=dict(verdict.payload),
+        is_error=True,
+        _meta=None if verdict.meta is None else dict(verdict.meta),
+    )
+
+
+async def _run_if_allowed(gate: Gate, earlier: Grant | None, run: _Run, ctx: Context) -> HandlerResult:
+    params = ctx.params or {}
+    try:
+        facts = CallFacts.of(
+            params.get("name"),
+            params.get("arguments"),
+            context=ctx,
+            request_state=params.get("requestState"),
+            answers=params.get("inputResponses"),
+        )
+    except (TypeError, ValueError) as error:
+        return blocked_result(refused(error))
+    verdict = await gate.decide(facts, earlier=earlier)
+    if verdict.grant is None:
+        return blocked_result(verdict)
+    if params.get("arguments") is not None:
+        ctx = replace(ctx, params={**params, "arguments": facts.arguments})
+    result = await run(verdict.grant, ctx)
+    if verdict.grant is not earlier and _asks_for_input(result):
+        gate.suspended(verdict.grant, _state_of(result))
+    return result
+
+
+def _taken_apart(call_next: CallNext) -> tuple[list[_Step], CallNext]:
+    """Split the rest of the chain into the middleware that follows, outermost first, and the handler.
+
+    `ServerRunner` binds each middleware as `partial(apply, middleware, rest)`. A chain of another
+    make was put together by the server's author and is taken as a whole.
+    """
+    steps: list[_Step] = []
+    while _is_of_the_sdk(call_next):
+        middleware, rest = call_next.args
+        steps.append((call_next.func, middleware))
+        call_next = rest
+    return steps, call_next
+
+
+def _is_of_the_sdk(call: Any) -> TypeGuard[partial[Any]]:
+    if not isinstance(call, partial) or len(call.args) != 2 or call.keywords:  # noqa: PLR2004 - middleware, rest
+        return False
+    return str(getattr(call.func, "__module__", "")).startswith("mcp.")
+
+
+def _asks_for_input(result: HandlerResult) -> bool:
+    if isinstance(result, Mapping):
+        return result.get("resultType") == "input_required"
+    return isinstance(result, InputRequiredResult)
+
+
+def _state_of(result: HandlerResult) -> str | None:
+    state: object = result.get("requestState") if isinstance(result, dict) else getattr(result, "request_state", None)
+    return state if isinstance(state, str) else None
