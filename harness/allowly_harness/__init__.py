@@ -13,7 +13,7 @@ from allowly_harness._version import __version__
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import Approver
-    from allowly_harness.connect import connect
+    from allowly_harness.connection import connect
     from allowly_harness.protocol.models import Answer, ApprovalOutcome, ApprovalRequest, ToolCall
     from allowly_harness.session import ApprovingClientSession
 
@@ -35,7 +35,7 @@ _HOMES = {
     "Approver": "allowly_harness.approvers.base",
     "ApprovingClientSession": "allowly_harness.session",
     "ToolCall": "allowly_harness.protocol.models",
-    "connect": "allowly_harness.connect",
+    "connect": "allowly_harness.connection",
 }
 
 

@@ -23,10 +23,6 @@ def key_file() -> Path:
     return Path(platformdirs.user_config_dir(APPLICATION)) / "key"
 
 
-def authority_database() -> Path:
-    """Return the database of the embedded authority."""
-    return Path(platformdirs.user_data_dir(APPLICATION)) / "authority.db"
-
 
 def server_log(server: str) -> Path:
     """Return the file for what a server writes to its standard error."""

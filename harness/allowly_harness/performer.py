@@ -296,8 +296,4 @@ async def _post(post: Callable[[], Awaitable[bool]]) -> Posted:
             return Posted(PostedAs.LOST if error.sent else PostedAs.NOT_SENT, str(error))
         except AuthorityError as error:
             return Posted(PostedAs.NOT_SENT, str(error))
-    return (
-        Posted(PostedAs.ACCEPTED)
-        if as_said
-        else Posted(PostedAs.CONFLICT, "it was answered differently before")
-    )
+    return Posted(PostedAs.ACCEPTED) if as_said else Posted(PostedAs.CONFLICT, "it was answered differently before")

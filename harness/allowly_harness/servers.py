@@ -68,12 +68,8 @@ def _url(text: str) -> ServerSpec:
 def _demo(name: str) -> ServerSpec:
     module = f"allowly_demos.{name}"
     if not name.isidentifier() or find_spec("allowly_demos") is None or find_spec(module) is None:
-        raise ConfigurationError(
-            f"there is no demo server {name!r}; `allowly-harness demo --help` lists them"
-        )
-    return ServerSpec(
-        ServerInfo(f"demo:{name}", f"python -m {module}"), command=(sys.executable, "-m", module)
-    )
+        raise ConfigurationError(f"there is no demo server {name!r}; `allowly-harness demo --help` lists them")
+    return ServerSpec(ServerInfo(f"demo:{name}", f"python -m {module}"), command=(sys.executable, "-m", module))
 
 
 def _command(words: tuple[str, ...], configured: str) -> ServerSpec:

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final, Literal, TypeAlias
+
 from allowly_harness.protocol.models import Answer, ApprovalRequest
+
+Unattended: TypeAlias = Literal["deny", "defer"]
+"""What becomes of a question that nobody hears.
+
+"deny": a confirmation is reported as refused, so that its nonce is dead. "defer": it is left open for
+somebody else until it expires.
+"""
+
+_ANSWERS: Final = {"deny": Answer.unattended, "defer": Answer.defer}
 
 
 class UnattendedApprover:
-    """Answers every question with "nobody is here". Confirmations are reported as refused."""
+    """Answers every question with "nobody is here".
+
+    Args:
+        policy: What becomes of the question.
+    """
+
+    def __init__(self, policy: Unattended = "deny") -> None:
+        self._answer = _ANSWERS[policy]
 
     async def ask(self, request: ApprovalRequest) -> Answer:  # noqa: ARG002 - the same for every question
-        """Return `Answer.unattended()`."""
-        return Answer.unattended()
+        """Return the one answer."""
+        return self._answer()

@@ -364,7 +364,7 @@ def _left_open(talk: _Talk, answer: Answer, detail: str = "the person did not de
 def _edited(talk: _Talk, answer: Answer, old: Confirm | None) -> Steps:
     """Replace the call. The old question is answered with no, so that it cannot be used any more."""
     try:
-        call = ToolCall(talk.call.server, talk.call.tool, dict(answer.arguments or {}))
+        call = ToolCall(talk.call.server, talk.call.tool, {} if answer.arguments is None else answer.arguments)
     except ValueError as error:
         return (yield from talk.end(ApprovalOutcome.CANCELLED, f"the edited arguments cannot be sent: {error}"))
     if old is not None:

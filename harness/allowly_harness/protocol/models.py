@@ -35,7 +35,8 @@ class ToolCall:
         arguments: JSON values. They are copied; later changes to them do not reach the call.
 
     Raises:
-        ValueError: The arguments are not JSON values, or break a limit of `allowly_authority.binding`.
+        ValueError: The arguments are not an object of JSON values, or break a limit of
+            `allowly_authority.binding`.
     """
 
     __slots__ = ("_canonical", "_server", "_tool")
@@ -43,6 +44,8 @@ class ToolCall:
     def __init__(self, server: str, tool: str, arguments: Mapping[str, Any]) -> None:
         self._server = server
         self._tool = tool
+        if not isinstance(arguments, Mapping):
+            raise ValueError("the arguments are not an object")  # noqa: TRY004 - one error for all bad values
         self._canonical = canonical_json(arguments)
 
     @property

@@ -1,0 +1,57 @@
+# Everything runs in a virtual environment of its own, .venv, which each target makes if it is missing.
+# To use another Python: make PYTHON=python3.13 test
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+TESTS ?= tests
+# Two workers by default: the tests start servers and terminals of their own.
+WORKERS ?= 2
+
+.PHONY: help demo test check lint types contracts wheel mutants bench docs clean
+
+help: ## say what the targets do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/base.stamp: pyproject.toml
+	@echo "Setting up $(VENV) (once; a minute or so) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install -e .
+	@touch $@
+
+$(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
+	@echo "Installing what the tests need (once; a minute or so) ..." >&2
+	@$(PIP) install -e '.[test]'
+	@touch $@
+
+demo: $(VENV)/base.stamp ## see the whole loop; without a terminal it plays by itself
+	@$(BIN)/allowly-harness demo
+
+test: $(VENV)/test.stamp ## run the tests
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+check: lint types contracts test wheel ## everything that CI runs
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+contracts: $(VENV)/test.stamp
+	$(BIN)/lint-imports
+
+wheel: $(VENV)/test.stamp ## build the wheel and run the demo from it, in a clean environment
+	PYTHON=$(PYTHON) BUILD="$(BIN)/python -m build" sh tests/wheel.sh
+
+mutants: $(VENV)/test.stamp ## break the guarantees on purpose and see the tests notice
+	$(BIN)/python tests/mutants/mutants.py
+
+bench: $(VENV)/test.stamp ## measure, as ratios against a baseline in the same run
+	$(BIN)/python tests/bench/run.py
+
+clean: ## remove what was built
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

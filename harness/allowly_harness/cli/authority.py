@@ -1,0 +1,53 @@
+"""`allowly-harness authority`: a self-hosted server of the authorization API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from allowly_harness.cli.exits import ExitCode, fail, say
+
+
+@click.group()
+def authority() -> None:
+    """Run an authority of your own: the same HTTP API, on this machine, without an account."""
+
+
+@authority.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes any free one.")
+@click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The database file.  [default: in the user's data folder]",
+)
+@click.option(
+    "--allow-network",
+    is_flag=True,
+    help="Listen on an address that other machines can reach, although there is no TLS.",
+)
+def serve(host: str, port: int, db: Path | None, allow_network: bool) -> int:
+    """Serve until interrupted.
+
+    The workspace key comes from ALLOWLY_KEY; otherwise it is made once and kept beside the database,
+    readable for you alone. When ready, one line of JSON goes to standard output:
+
+    \b
+    {"base_url": "http://127.0.0.1:8787", "db": "...", "key_file": "..."}
+    """
+    from allowly_authority import serve as run
+    from allowly_authority.store.schema import StoreError
+
+    def ready(where: dict[str, str | None]) -> None:
+        click.echo(json.dumps(where))
+        say(f"The authority listens on {where['base_url']}. Stop it with Ctrl-C.")
+
+    try:
+        run(host, port, db, allow_non_loopback=allow_network, on_ready=ready)
+    except (ValueError, StoreError) as error:
+        return fail(str(error), ExitCode.USAGE)
+    except OSError as error:
+        return fail(f"cannot listen on {host}:{port}: {error.strerror or error}", ExitCode.USAGE)
+    return int(ExitCode.DONE)

@@ -1,0 +1,49 @@
+"""The command `allowly-harness`: its groups and options. Every command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from allowly_harness._version import __version__
+from allowly_harness.cli.authority import authority
+from allowly_harness.cli.call import call
+from allowly_harness.cli.connect import connect
+from allowly_harness.cli.demo import demo
+from allowly_harness.cli.exits import ExitCode, fail
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 the tool failed, 2 usage, 3 denied by policy, 4 denied by a person, "
+    "5 nobody was there to ask, 6 expired, 7 authority unreachable, 8 server unreachable, "
+    "9 unknown outcome, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="allowly-harness")
+def cli() -> None:
+    """Call tools on MCP servers that ask a person first.
+
+    A server guarded by Allowly answers some calls with "ask the user" or "someone else must approve".
+    This program shows what is about to happen, asks, reports the answer and makes the call.
+
+    Start with: allowly-harness demo
+    """
+
+
+for command in (demo, connect, call, authority):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = fail("interrupted", ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = fail("interrupted", ExitCode.INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,134 @@
+"""Opens what a command works with: the authority, the server, and a session between them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from allowly_harness import locations
+from allowly_harness.protocol.errors import ConfigurationError
+from allowly_harness.settings import EMBEDDED, Settings, load_settings
+
+if TYPE_CHECKING:
+    from allowly_authority import AuthorityClient
+    from allowly_harness.approvers.base import Approver
+    from allowly_harness.session import ApprovingClientSession
+
+DEMO_PREFIX = "demo:"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which server a command works with, and how.
+
+    Attributes:
+        server: As the user named it.
+        authority: What `--authority` said.
+        acting_as: What `--as` said.
+        variables: For a started server.
+        era: "auto", "modern" or "legacy".
+    """
+
+    server: str | Sequence[str]
+    authority: str | None = None
+    acting_as: str | None = None
+    variables: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    era: str = "auto"
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is one of our demo servers, which need an authority to start at all."""
+        return isinstance(self.server, str) and self.server.startswith(DEMO_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAuthority:
+    """An authority that answers, and what a server started by us needs to find it."""
+
+    client: AuthorityClient
+    base_url: str
+    api_key: str = field(repr=False)
+    embedded: bool = False
+
+
+@asynccontextmanager
+async def open_authority(settings: Settings) -> AsyncIterator[OpenAuthority | None]:
+    """Reach the authority that is configured, or start one inside this program.
+
+    Raises:
+        ConfigurationError: A named authority has no key, or cannot be named so.
+    """
+    from allowly_authority import AuthorityClient, embedded_authority
+
+    if settings.authority is None:
+        yield None
+        return
+    if settings.authority == EMBEDDED:
+        from allowly_authority.workspace import default_database
+
+        async with (
+            embedded_authority(db=default_database()) as running,
+            AuthorityClient(base_url=running.base_url, api_key=running.api_key) as client,
+        ):
+            yield OpenAuthority(client, running.base_url, running.api_key, embedded=True)
+        return
+    if settings.api_key is None:
+        raise ConfigurationError(
+            f"no key for the authority {settings.authority}; set ALLOWLY_KEY, or keep it in {locations.key_file()} "
+            "with mode 0600"
+        )
+    try:
+        client = AuthorityClient(base_url=settings.authority, api_key=settings.api_key)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+    async with client:
+        yield OpenAuthority(client, settings.authority, settings.api_key)
+
+
+@asynccontextmanager
+async def open_session(target: Target, approver: Approver, **options: Any) -> AsyncIterator[ApprovingClientSession]:
+    """Open the authority, start or reach the server, and open a session.
+
+    A demo server without a named authority gets the embedded one. A server that is started here beside
+    an embedded authority is told where that is: it must check there.
+
+    Raises:
+        ConfigurationError: Something cannot be named so.
+        ServerUnreachable: The server did not start or answer.
+        AuthorityError: A demo's authorization could not be created.
+    """
+    from allowly_harness.connection import connect
+
+    settings = load_settings(target.authority)
+    if target.is_demo and settings.authority is None:
+        settings = Settings(EMBEDDED, settings.api_key)
+    async with open_authority(settings) as authority:
+        variables = await _variables(target, authority)
+        connection = connect(
+            target.server,
+            approver=approver,
+            authority=authority.client if authority else None,
+            acting_as=target.acting_as,
+            env=variables | target.variables,
+            era=target.era,  # type: ignore[arg-type]
+            **options,
+        )
+        async with connection as session:
+            yield session
+
+
+async def _variables(target: Target, authority: OpenAuthority | None) -> dict[str, str]:
+    if authority is None:
+        return {}
+    if target.is_demo:
+        from allowly_demos.prepare import prepare
+
+        root = Path(tempfile.mkdtemp(prefix="allowly-demo-mail-"))
+        return await prepare(authority.client, base_url=authority.base_url, api_key=authority.api_key, root=root)
+    if authority.embedded:
+        return {"ALLOWLY_BASE_URL": authority.base_url, "ALLOWLY_KEY": authority.api_key}
+    return {}
