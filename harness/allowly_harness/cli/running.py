@@ -17,7 +17,7 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
 
     try:
         return anyio.run(command)
-    except BaseException as error:  # noqa: BLE001 - every error ends in one line and its own code
+    except BaseException as error:
         error = _innermost(error)
         match error:
             case ConfigurationError() | StoreError():
