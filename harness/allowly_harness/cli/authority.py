@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail, say
 
 
-@click.group()
+@click.group(short_help="Run an authority of your own.")
 def authority() -> None:
     """Run an authority of your own: the same HTTP API, on this machine, without an account."""
 
 
-@authority.command()
+@authority.command(short_help="Serve the API until interrupted.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes any free one.")
 @click.option(
     "--db",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False),
     help="The database file.  [default: in the user's data folder]",
 )
 @click.option(
@@ -28,7 +27,7 @@ def authority() -> None:
     is_flag=True,
     help="Listen on an address that other machines can reach, although there is no TLS.",
 )
-def serve(host: str, port: int, db: Path | None, allow_network: bool) -> int:
+def serve(host: str, port: int, db: str | None, allow_network: bool) -> int:
     """Serve until interrupted.
 
     The workspace key comes from ALLOWLY_KEY; otherwise it is made once and kept beside the database,
@@ -37,6 +36,8 @@ def serve(host: str, port: int, db: Path | None, allow_network: bool) -> int:
     \b
     {"base_url": "http://127.0.0.1:8787", "db": "...", "key_file": "..."}
     """
+    from pathlib import Path
+
     from allowly_authority import serve as run
     from allowly_authority.store.schema import StoreError
 
@@ -45,7 +46,7 @@ def serve(host: str, port: int, db: Path | None, allow_network: bool) -> int:
         say(f"The authority listens on {where['base_url']}. Stop it with Ctrl-C.")
 
     try:
-        run(host, port, db, allow_non_loopback=allow_network, on_ready=ready)
+        run(host, port, Path(db) if db else None, allow_non_loopback=allow_network, on_ready=ready)
     except (ValueError, StoreError) as error:
         return fail(str(error), ExitCode.USAGE)
     except OSError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from allowly_harness.cli.opening import Target
 
 
-@click.command()
+@click.command(short_help="Make one tool call from a script or a shell.")
 @click.argument("server")
 @click.argument("tool")
 @click.option(
@@ -89,11 +89,10 @@ def _approver(unattended: str) -> Any:
 
 
 def _report(result: types.CallToolResult) -> int:
-    from allowly_harness.protocol.models import ApprovalOutcome
     from allowly_harness.session import APPROVAL_META
 
     approval = (result.meta or {}).get(APPROVAL_META)
-    code = OUTCOME_CODES[ApprovalOutcome(approval["outcome"])] if approval else ExitCode.DONE
+    code = OUTCOME_CODES[approval["outcome"]] if approval else ExitCode.DONE
     lines = [getattr(block, "text", f"[{block.type}]") for block in result.content]
     if code is not ExitCode.DONE:
         for line in lines:

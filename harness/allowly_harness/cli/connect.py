@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from allowly_harness.cli.opening import Target
 
 
-@click.command()
+@click.command(short_help="Open a terminal session on a server.")
 @click.argument("server")
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS...]")
 @click.option("--tui", "front_end", flag_value="tui", help="The full screen; an error where it cannot be drawn.")

@@ -18,7 +18,7 @@ HINTS: Final = (
 KINDS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
 
 
-@click.command()
+@click.command(short_help="See the whole loop on this machine.")
 @click.option("--script", is_flag=True, help="Play the loop by itself, even on a terminal.")
 @click.option("--tui", "front_end", flag_value="tui", help="Insist on the full screen.")
 @click.option("--chat", "front_end", flag_value="chat", help="Line by line.")

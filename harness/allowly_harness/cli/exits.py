@@ -7,8 +7,6 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
-from allowly_harness.protocol.models import ApprovalOutcome
-
 
 class ExitCode(IntEnum):
     """How the program ended, for scripts."""
@@ -32,24 +30,24 @@ class ExitCode(IntEnum):
 
 OUTCOME_CODES: Final = MappingProxyType(
     {
-        ApprovalOutcome.ALLOWED: ExitCode.DONE,
-        ApprovalOutcome.APPROVED: ExitCode.DONE,
-        ApprovalOutcome.APPROVED_EDITED: ExitCode.DONE,
-        ApprovalOutcome.RESPONDED: ExitCode.DENIED_BY_PERSON,
-        ApprovalOutcome.DENIED_BY_POLICY: ExitCode.DENIED_BY_POLICY,
-        ApprovalOutcome.DENIED_BY_PERSON: ExitCode.DENIED_BY_PERSON,
-        ApprovalOutcome.EXPIRED: ExitCode.EXPIRED,
-        ApprovalOutcome.CANCELLED: ExitCode.INTERRUPTED,
-        ApprovalOutcome.UNATTENDED: ExitCode.NOBODY_THERE,
-        ApprovalOutcome.DEFERRED: ExitCode.NOBODY_THERE,
-        ApprovalOutcome.SUPERSEDED: ExitCode.DENIED_BY_PERSON,
-        ApprovalOutcome.SPOOFED: ExitCode.DENIED_BY_POLICY,
-        ApprovalOutcome.UNREACHABLE: ExitCode.AUTHORITY_UNREACHABLE,
-        ApprovalOutcome.TOO_MANY_ROUNDS: ExitCode.DENIED_BY_POLICY,
-        ApprovalOutcome.UNKNOWN: ExitCode.UNKNOWN_OUTCOME,
+        "allowed": ExitCode.DONE,
+        "approved": ExitCode.DONE,
+        "approved_edited": ExitCode.DONE,
+        "responded": ExitCode.DENIED_BY_PERSON,
+        "denied_by_policy": ExitCode.DENIED_BY_POLICY,
+        "denied_by_person": ExitCode.DENIED_BY_PERSON,
+        "expired": ExitCode.EXPIRED,
+        "cancelled": ExitCode.INTERRUPTED,
+        "unattended": ExitCode.NOBODY_THERE,
+        "deferred": ExitCode.NOBODY_THERE,
+        "superseded": ExitCode.DENIED_BY_PERSON,
+        "spoofed": ExitCode.DENIED_BY_POLICY,
+        "unreachable": ExitCode.AUTHORITY_UNREACHABLE,
+        "too_many_rounds": ExitCode.DENIED_BY_POLICY,
+        "unknown": ExitCode.UNKNOWN_OUTCOME,
     }
 )
-"""The exit code of a one-shot call, by how it ended."""
+"""The exit code of a one-shot call, by its `ApprovalOutcome`; as text, to keep `--help` light."""
 
 
 def say(message: str) -> None:
