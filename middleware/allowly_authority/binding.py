@@ -91,11 +91,12 @@ def _write(value: Any, depth: int) -> str:
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, str):
-        return _quote(str(value))
+        # Not `str(value)`: an enumeration prints its name there, and JSON holds its value.
+        return _quote(str.__str__(value))
     if isinstance(value, list | tuple):
         if depth == 0:
             raise ValueError(_TOO_DEEP)
-        return "[" + ",".join([_write(item, depth - 1) for item in value]) + "]"
+        return _bounded("[" + ",".join([_write(item, depth - 1) for item in value]) + "]")
     raise ValueError(f"a {kind.__name__} has no JSON form")
 
 
@@ -107,7 +108,14 @@ def _write_object(value: Mapping[Any, Any], depth: int) -> str:
         if not isinstance(name, str):
             raise ValueError("an object's names must be strings")  # noqa: TRY004 - one error for all bad values
     names.sort(key=None if all(map(str.isascii, names)) else _utf16)
-    return "{" + ",".join([f"{_quote(name)}:{_write(value[name], depth - 1)}" for name in names]) + "}"
+    return _bounded("{" + ",".join([f"{_quote(name)}:{_write(value[name], depth - 1)}" for name in names]) + "}")
+
+
+def _bounded(text: str) -> str:
+    # Checked on the way up: values that share their parts grow exponentially long when written out.
+    if len(text) > MAX_ARGUMENT_BYTES:
+        raise ValueError(f"the value takes more than the limit of {MAX_ARGUMENT_BYTES} bytes")
+    return text
 
 
 def _utf16(name: str) -> bytes:
@@ -116,6 +124,7 @@ def _utf16(name: str) -> bytes:
 
 def _number(value: float) -> str:
     """Print a float as ECMAScript does (`Number::toString`), as RFC 8785 section 3.2.2.3 asks."""
+    value = float.__pos__(value)
     if not math.isfinite(value):
         raise ValueError("NaN and infinity have no JSON form")
     if value == 0:
