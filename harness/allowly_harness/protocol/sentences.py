@@ -47,7 +47,7 @@ _SENTENCES: Final = MappingProxyType(
             "The tool did not run: the server kept asking for approval ({detail}). Do not repeat the call."
         ),
         ApprovalOutcome.UNKNOWN: (
-            "It is not known whether the tool ran: the approved call was sent, and no usable reply came back "
+            "It is not known whether the tool ran: the call was sent again, and no usable reply came back "
             "({detail}). Do not repeat it; check its effect first."
         ),
     }
