@@ -24,7 +24,7 @@ import mcp
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from allowly_authority import AuthorityClient, embedded_authority
+from allowly_authority import AuthorityClient, AuthorityUnavailable, embedded_authority
 from allowly_middleware import AllowlyMCPMiddleware
 
 SERVER = Path(__file__).with_name("guarded_server.py")
@@ -252,3 +252,21 @@ def connection(
     admin = AuthorityClient(base_url=running.base_url, api_key=running.api_key)
     with portal.wrap_async_context_manager(admin) as admin, portal.wrap_async_context_manager(client) as client:
         yield Connection(portal, client, Authority(admin), runs_file)
+
+
+class Outage:
+    """The real client, which can be made to fail as if the authority were gone."""
+
+    def __init__(self, client: AuthorityClient) -> None:
+        self.client = client
+        self.now = False
+
+    async def check(self, **check: Any) -> Any:
+        if self.now:
+            raise AuthorityUnavailable("gone", kind="connect", sent=False)
+        return await self.client.check(**check)
+
+
+@pytest.fixture
+async def outage(authority: Authority) -> Outage:
+    return Outage(authority.client)
