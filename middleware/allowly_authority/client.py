@@ -7,13 +7,11 @@ Errors are raised only where no local variable holds a key, a nonce or a URL.
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar, cast
 
 import aiohttp
 import anyio
@@ -21,8 +19,8 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from allowly_authority.addresses import checked_base_url, path_segment
+from allowly_authority.calls import Call, encoded, lookup_call, settle_call
 from allowly_authority.errors import AuthorityError, AuthorityUnavailable, InvalidRequest, MalformedReply
-from allowly_authority.identifiers import is_usable_id
 from allowly_authority.outcomes import Answer, understood
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.replies import (
@@ -36,7 +34,7 @@ from allowly_authority.wire.replies import (
     Reply,
     RevocationReply,
 )
-from allowly_authority.wire.scalars import MAX_TTL_SECONDS, Dialect
+from allowly_authority.wire.scalars import Dialect
 
 MAX_REPLY_BYTES: Final = 1024 * 1024
 """Longest reply body; a longer one is cut off and refused."""
@@ -51,18 +49,6 @@ _CONNECT_SHARE: Final = 0.9
 """What part of the deadline connecting may take, so that a failure to connect is told as one."""
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
-_Method = Literal["GET", "POST", "DELETE"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request, prepared. Not shown in any traceback: the path may hold a nonce."""
-
-    method: _Method
-    path: str = field(repr=False)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-    idempotency_key: str | None = field(default=None, repr=False)
-    expected: int = 200
 
 
 class AuthorityClient:
@@ -157,9 +143,9 @@ class AuthorityClient:
             "session_id": session_id,
             "context": dict(context or {}),
         }
-        call = _Call("POST", "/v1/check", body, idempotency_key)
+        call = Call.post("/v1/check", body, idempotency_key=idempotency_key)
         reply = await self._ask(call, CheckReply, deadline=self._check_timeout)
-        if reply.authorization_id != authorization_id or reply.results.keys() != set(scopes):
+        if reply.authorization_id != authorization_id or set(reply.results) != set(scopes):
             raise MalformedReply("The authority answered a different check.")
         return reply
 
@@ -179,9 +165,7 @@ class AuthorityClient:
             MalformedReply: The authority recorded something else than the answer.
             AuthorityError: The answer may not be recorded; see the kinds and `sent`.
         """
-        _check_ttl(ttl_seconds)
-        body = {"approved": approved, "ttl_seconds": ttl_seconds}
-        call = _Call("POST", f"/v1/confirmations/{path_segment(nonce)}", body, idempotency_key)
+        call = settle_call(nonce, approved=approved, ttl_seconds=ttl_seconds, idempotency_key=idempotency_key)
         del nonce
         reply = await self._ask(call, ConfirmationReply)
         if (reply.decision == "approved") is not approved:
@@ -210,7 +194,7 @@ class AuthorityClient:
             AuthorityError: The answer may not be recorded; see the kinds and `sent`.
         """
         body = {"resolution": resolution, "resolved_by": resolved_by, "note": note}
-        call = _Call("POST", f"/v1/escalations/{path_segment(escalation_id)}/resolve", body)
+        call = Call.post(f"/v1/escalations/{path_segment(escalation_id)}/resolve", body)
         reply = await self._ask(call, EscalationReply)
         if reply.escalation_id != escalation_id or reply.status != resolution:
             raise MalformedReply("The authority resolved something else.")
@@ -218,14 +202,14 @@ class AuthorityClient:
 
     async def confirmation_status(self, confirmation_id: str) -> PromptStatus:
         """Read how a confirmation stands, by its `confirmation_id`, never by its nonce."""
-        reply = await self._ask(_Call("GET", f"/v1/confirmations/{path_segment(confirmation_id)}/status"), PromptStatus)
+        reply = await self._ask(Call.get("/v1/confirmations", confirmation_id, "/status"), PromptStatus)
         if reply.confirmation_id != confirmation_id:
             raise MalformedReply("The authority described another confirmation.")
         return reply
 
     async def escalation_status(self, escalation_id: str) -> PromptStatus:
         """Read how an escalation stands. A read: an approval is not used up by it."""
-        reply = await self._ask(_Call("GET", f"/v1/escalations/{path_segment(escalation_id)}"), PromptStatus)
+        reply = await self._ask(Call.get("/v1/escalations", escalation_id), PromptStatus)
         if reply.escalation_id != escalation_id:
             raise MalformedReply("The authority described another escalation.")
         return reply
@@ -238,16 +222,10 @@ class AuthorityClient:
             LookupUnsupported: This authority has no such read.
             AuthorityError: There is no answer; see its kinds.
         """
-        if (nonce is None) == (escalation_id is None):
-            raise InvalidRequest("Exactly one of nonce and escalation_id must be given.")
+        call = lookup_call(nonce, escalation_id)
+        del nonce
+        reply = await self._ask(call, PromptDescription)
         kind = "confirm" if escalation_id is None else "escalate"
-        body = {"nonce": nonce} if escalation_id is None else {"escalation_id": escalation_id}
-        if not is_usable_id(nonce or escalation_id):
-            del nonce, body
-            raise InvalidRequest("The identifier has an unusable form.")
-        call = _Call("POST", "/v1/prompts/lookup", body)
-        del nonce, body
-        reply = await self._ask(call, PromptDescription, lookup=True)
         if reply.kind != kind:
             raise MalformedReply("The authority described a different kind of question.")
         return reply
@@ -294,7 +272,7 @@ class AuthorityClient:
             "escalation_targets": dict(escalation_targets or {}),
             "metadata": dict(metadata or {}),
         }
-        call = _Call("POST", "/v1/authorizations", body, idempotency_key, expected=201)
+        call = Call.post("/v1/authorizations", body, idempotency_key=idempotency_key, expected=201)
         return await self._ask(call, AuthorizationReply)
 
     async def revoke_authorization(
@@ -308,7 +286,8 @@ class AuthorityClient:
         """
         given = {"revoked_by": revoked_by, "notes": notes}
         body = {name: value for name, value in given.items() if value is not None}
-        call = _Call("DELETE", f"/v1/authorizations/{path_segment(authorization_id)}", body or None)
+        path = f"/v1/authorizations/{path_segment(authorization_id)}"
+        call = Call("DELETE", path, encoded(body) if body else None)
         reply = await self._ask(call, RevocationReply)
         if reply.authorization_id != authorization_id:
             raise MalformedReply("The authority revoked something else.")
@@ -316,33 +295,32 @@ class AuthorityClient:
 
     async def receipt(self, receipt_id: str) -> ReceiptReply:
         """Read a receipt. A pending one is no evidence of anything."""
-        return await self._ask(_Call("GET", f"/v1/receipts/{path_segment(receipt_id)}"), ReceiptReply)
+        return await self._ask(Call.get("/v1/receipts", receipt_id), ReceiptReply)
 
     async def ready(self) -> bool:
         """Tell whether the authority says that it is ready; `False` for whatever it says otherwise."""
-        answer = await self._send(_Call("GET", "/readyz"), self._timeout)
+        answer = await self._send(Call("GET", "/readyz"), self._timeout)
         if isinstance(answer, AuthorityError) or answer.status != 200:  # noqa: PLR2004 - an HTTP status
             return False
         try:
             body = parse_json(answer.content)
         except StrictJSONError:
             return False
-        return isinstance(body, dict) and body.get("status") == "ready"  # pyright: ignore[reportUnknownMemberType] - any JSON object
+        return isinstance(body, dict) and cast("dict[str, Any]", body).get("status") == "ready"
 
-    async def _ask(
-        self, call: _Call, model: type[ReplyT], *, deadline: float | None = None, lookup: bool = False
-    ) -> ReplyT:
+    async def _ask(self, call: Call, model: type[ReplyT], *, deadline: float | None = None) -> ReplyT:
         answer = await self._send(call, deadline or self._timeout)
-        if not isinstance(answer, AuthorityError):
-            outcome = understood(answer, call.expected, model, lookup=lookup)
+        if isinstance(answer, AuthorityError):
+            failure = answer
         else:
-            outcome = answer
+            outcome = understood(answer, call.expected, model, lookup=call.lookup)
+            if not isinstance(outcome, AuthorityError):
+                return outcome
+            failure = outcome
         del answer, call
-        if isinstance(outcome, AuthorityError):
-            raise outcome
-        return outcome
+        raise failure
 
-    async def _send(self, call: _Call, deadline: float) -> Answer | AuthorityError:
+    async def _send(self, call: Call, deadline: float) -> Answer | AuthorityError:
         """Exchange one request, and once more where that is harmless and the connection just ended."""
         outcome: Answer | AuthorityError = AuthorityUnavailable(
             "The authority did not answer in time.", kind="timeout", sent=True
@@ -354,7 +332,7 @@ class AuthorityClient:
                 outcome = await self._exchange(call, deadline)
         return outcome
 
-    async def _exchange(self, call: _Call, deadline: float) -> Answer | AuthorityError:
+    async def _exchange(self, call: Call, deadline: float) -> Answer | AuthorityError:
         try:
             response = await self._opened().handle_async_request(self._request(call, deadline))
             try:
@@ -363,20 +341,16 @@ class AuthorityClient:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             return _failure(error)
-        except (TypeError, ValueError):
-            return InvalidRequest("The request has no JSON form.")
 
-    def _request(self, call: _Call, deadline: float) -> httpx.Request:
+    def _request(self, call: Call, deadline: float) -> httpx.Request:
         headers = self._headers.copy()
-        content = None
-        if call.body is not None:
-            content = json.dumps(call.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        if call.content is not None:
             headers["Content-Type"] = "application/json"
         if call.idempotency_key is not None:
             headers["Idempotency-Key"] = call.idempotency_key
         extensions = {"timeout": {"pool": deadline * _CONNECT_SHARE}}
         return httpx.Request(
-            call.method, self._base + call.path, headers=headers, content=content, extensions=extensions
+            call.method, self._base + call.path, headers=headers, content=call.content, extensions=extensions
         )
 
     def _opened(self) -> AiohttpTransport:
@@ -423,8 +397,3 @@ def _failure(error: Exception) -> AuthorityError:
     if isinstance(cause, aiohttp.ClientResponseError):
         return MalformedReply("The authority's reply is not HTTP.")
     return AuthorityUnavailable("The authority ended the connection.", kind="closed", sent=True)
-
-
-def _check_ttl(ttl_seconds: int) -> None:
-    if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
-        raise InvalidRequest(f"ttl_seconds must be 1 to {MAX_TTL_SECONDS}.")

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +61,7 @@ class AuthorityThread:
             RuntimeError: The server did not come up in time.
         """
         self._thread.start()
-        if not self._ready.wait(START_SECONDS):
+        if not self._ready.wait(START_SECONDS) or not self._server.started:
             self.stop()
             raise RuntimeError("the embedded authority did not start")
 
@@ -88,7 +88,7 @@ async def embedded_authority(
     port: int = 0,
     key: str | None = None,
     clock: Callable[[], float] = time.time,
-) -> AsyncIterator[RunningAuthority]:
+) -> AsyncGenerator[RunningAuthority]:
     """Run an authority for as long as the block lasts.
 
     Args:

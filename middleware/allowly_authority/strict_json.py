@@ -81,7 +81,7 @@ def _is_deeper_than(value: Any, limit: int) -> bool:
 def _children(item: Any) -> list[Any]:
     if isinstance(item, dict):
         return list(cast("dict[str, Any]", item).values())
-    return item if isinstance(item, list) else []
+    return [*cast("list[object]", item)] if isinstance(item, list) else []
 
 
 def _holds_lone_surrogate(value: Any) -> bool:

@@ -49,7 +49,7 @@ class Authority:
         """Decide what is asked for; `POST /v1/check`."""
         run = CheckRun(request, idempotency_key, self._nonces, self._base_url, 0)
         # A plain allow or deny opens nothing, so its record need not survive a loss of power.
-        durable = not run.settled_by_rules(self._database.connection)
+        durable = not self._database.read(run.settled_by_rules)
         return await self._apply(lambda db, now: replace(run, now_ms=now).answer(db), durable=durable)
 
     async def settle(self, nonce: str, request: SettleRequest, idempotency_key: str | None) -> dict[str, Any]:
@@ -113,8 +113,7 @@ class Authority:
         return await self._database.apply(lambda db: change(db, self._now(db)), durable=durable)
 
     def _read(self, read: Callable[[sqlite3.Connection, int], ResultT]) -> ResultT:
-        connection = self._database.connection
-        return read(connection, self._now(connection))
+        return self._database.read(lambda db: read(db, self._now(db)))
 
     def _now(self, connection: sqlite3.Connection) -> int:
         """The time, which never runs backwards: what has expired stays so when a clock is set back."""

@@ -73,7 +73,7 @@ class CheckRun:
         return self._with_nonces(connection, fresh)
 
     def _request_bytes(self) -> bytes:
-        return canonical_json(self.request.model_dump(exclude_none=True)).encode()
+        return b"" if self.idempotency_key is None else canonical_json(self.request.model_dump()).encode()
 
     def _still_holds(self, authorization: Authorization | None, reply: dict[str, Any]) -> bool:
         """A stored allow counts for as long as nothing in the rules refuses it."""

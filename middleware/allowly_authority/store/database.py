@@ -12,7 +12,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -82,10 +82,20 @@ class Database:
             _fail(item, StoreBusy("the authority is stopping"))
         self._connection.close()
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The connection, for reads outside of a transaction."""
-        return self._connection
+    def read(self, query: Callable[[sqlite3.Connection], ResultT]) -> ResultT:
+        """Run a query that changes nothing, outside of a transaction.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        try:
+            return query(self._connection)
+        except sqlite3.OperationalError as error:
+            if _is_busy(error):
+                raise StoreBusy("another process holds the database") from error
+            raise StoreError("the database failed") from error
+        except sqlite3.Error as error:
+            raise StoreError("the database failed") from error
 
     async def apply(self, change: Callable[[sqlite3.Connection], ResultT], *, durable: bool = True) -> ResultT:
         """Run a change in a transaction and return its result once it is committed.
@@ -128,7 +138,7 @@ class Database:
                     item.future.set_result(result)
 
     @contextlib.contextmanager
-    def _transaction(self, *, durable: bool) -> Iterator[None]:
+    def _transaction(self, *, durable: bool) -> Generator[None]:
         wanted = "FULL" if durable else "NORMAL"
         if wanted != self._synchronous:
             self._connection.execute(f"PRAGMA synchronous = {wanted}")
@@ -146,8 +156,8 @@ class Database:
         self._connection.execute("SAVEPOINT change")
         try:
             result = change(self._connection)
-        except sqlite3.Error:
-            raise
+        except sqlite3.OperationalError:
+            raise  # locked, full, unreadable: not the fault of this change, and not to be gone on from
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the change
             self._connection.execute("ROLLBACK TO change")
             self._connection.execute("RELEASE change")

@@ -33,7 +33,10 @@ def parse_timestamp(value: Any) -> Any:
         return value
     if _TIMESTAMP.fullmatch(value) is None:
         raise ValueError("must be an RFC 3339 timestamp with a time zone")
-    return datetime.fromisoformat(_PYTHON_DIGITS.sub(r"\1", value)).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(_PYTHON_DIGITS.sub(r"\1", value)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
 
 
 def format_timestamp(milliseconds: int) -> str:
