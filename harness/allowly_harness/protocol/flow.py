@@ -206,7 +206,7 @@ def _request(
         escalation_to=target if isinstance(decision, Escalate) else None,
         round=talk.rounds,
         verification=verification,
-        may_resolve=isinstance(decision, Escalate) and talk.acting_as is not None and talk.acting_as == target,
+        may_resolve=isinstance(decision, Escalate) and bool(talk.acting_as) and talk.acting_as == target,
         scope=scope,
         note=talk.note,
     )
