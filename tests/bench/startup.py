@@ -1,0 +1,31 @@
+"""How long the program takes to show its help, against loading what it parses its arguments with."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from sampling import Effort, Samples, measure
+
+TITLE = "allowly-harness --help / python -c 'import click'"
+TARGET = "<= 1.5"
+OPERATIONS = 1
+
+PROGRAM = Path(sys.executable).with_name("allowly-harness")
+
+
+async def samples(effort: Effort) -> Samples:
+    """Run both as whole processes."""
+
+    async def show_help() -> None:
+        _run(str(PROGRAM), "--help")
+
+    async def load_click() -> None:
+        _run(sys.executable, "-c", "import click")
+
+    return await measure({"click": load_click, "help": show_help}, lambda one: one["help"] / one["click"], effort)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60)
