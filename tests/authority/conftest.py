@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,3 +77,57 @@ def grant(client: AuthorityClient, clock: Clock) -> Grant:
         return await client.create_authorization(**(wanted | changes))  # type: ignore[arg-type]
 
     return create
+
+
+_SERVER = """
+import json, sys
+from pathlib import Path
+from allowly_authority.serve import serve
+serve(port=0, db=Path(sys.argv[1]), on_ready=lambda where: print(json.dumps(where), flush=True))
+"""
+
+
+class ServerProcess:
+    """`serve()` in a process of its own, as the command line runs it."""
+
+    def __init__(self, db: Path, key: str | None) -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "ALLOWLY_KEY"}
+        if key is not None:
+            environment["ALLOWLY_KEY"] = key
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _SERVER, str(db)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.where: dict[str, str] = json.loads(line) if line else {}
+
+    @property
+    def base_url(self) -> str:
+        return self.where["base_url"]
+
+    def stop(self, sig: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal and return the exit status and what stood on stderr."""
+        self.process.send_signal(sig)
+        return self.wait()
+
+    def wait(self) -> tuple[int, str]:
+        _, errors = self.process.communicate(timeout=10)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, workspace_key: str) -> Iterator[Callable[..., ServerProcess]]:
+    running: list[ServerProcess] = []
+
+    def start(*, db: Path = tmp_path / "served.db", key: str | None = workspace_key) -> ServerProcess:
+        running.append(ServerProcess(db, key))
+        return running[-1]
+
+    yield start
+    for server in running:
+        if server.process.poll() is None:
+            server.stop(signal.SIGKILL)

@@ -198,9 +198,10 @@ def _connect(path: Path | Literal[":memory:"]) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         prepare(connection, str(path))
+        # Only now: it rewrites the header, which in somebody else's file must stay as it is.
+        connection.execute("PRAGMA journal_mode = WAL")
         # From here on waiting is done on the event loop, which a blocking wait would stop.
         connection.execute("PRAGMA busy_timeout = 0")
     except BaseException:
