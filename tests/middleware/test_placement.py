@@ -138,18 +138,18 @@ async def test_the_same_gate_registered_twice_uses_up_one_approval(kind, bench):
 
 async def test_an_argument_that_the_caller_changes_during_the_check_is_not_what_runs(bench):
     user = await bench.authority.grant()
-    arguments = {"user_id": user, "text": "5"}
+    arguments = {"user_id": user, "text": ["5"]}
 
     def change_it(user_id):
-        arguments["text"] = "999999"
+        arguments["text"][0] = "999999"
         return user_id
 
     mw = bench.guard(authorization_id_fn=change_it)
     async with bench.client(bench.build("lowlevel", mw), "2026-07-28") as client:
         await client.call_tool("send", arguments)
 
-    assert arguments["text"] == "999999"
-    assert bench.texts() == ["5"]
+    assert arguments["text"] == ["999999"]
+    assert bench.texts() == [["5"]]
 
 
 class TakesTheCallAway(ServerExtension):
