@@ -36,6 +36,7 @@ check: lint types contracts test wheel ## everything that CI runs
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/python docs/generate.py --check
 
 types: $(VENV)/test.stamp
 	$(BIN)/mypy
@@ -52,6 +53,9 @@ mutants: $(VENV)/test.stamp ## break the guarantees on purpose and see the tests
 
 bench: $(VENV)/test.stamp ## measure, as ratios against a baseline in the same run
 	$(BIN)/python tests/bench/run.py
+
+docs: $(VENV)/test.stamp ## write the generated parts of the pages
+	$(BIN)/python docs/generate.py
 
 clean: ## remove what was built
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
