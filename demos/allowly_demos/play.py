@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,7 +161,7 @@ async def play(kind: str = "mail", *, era: str = "auto") -> int:
 
 
 @asynccontextmanager
-async def _stage(folder: Path, kind: str, era: str) -> AsyncIterator[Stage]:
+async def _stage(folder: Path, kind: str, era: str) -> AsyncGenerator[Stage]:
     clock, person = Clock(), Person()
     async with (
         embedded_authority(db=folder / "authority.db", clock=clock) as running,

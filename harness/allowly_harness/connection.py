@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from allowly_harness import locations
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
-from allowly_harness.protocol.errors import ServerUnreachable
+from allowly_harness.protocol.errors import ServerUnreachable, innermost
 from allowly_harness.servers import ServerSpec, parse_server
 from allowly_harness.session import ApprovingClientSession
 
@@ -200,8 +200,7 @@ class _Connection:
                 ready.cancel()
 
     def _why(self, error: BaseException) -> str:
-        while isinstance(error, BaseExceptionGroup) and error.exceptions:
-            error = error.exceptions[0]
+        error = innermost(error)
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__
         server = self._options.get("server")
         configured = getattr(server, "configured", None) or getattr(server, "name", None) or server or "the server"

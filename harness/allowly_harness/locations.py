@@ -23,7 +23,6 @@ def key_file() -> Path:
     return Path(platformdirs.user_config_dir(APPLICATION)) / "key"
 
 
-
 def server_log(server: str) -> Path:
     """Return the file for what a server writes to its standard error."""
     slug = _UNSAFE.sub("-", server).strip("-.")[:80] or "server"

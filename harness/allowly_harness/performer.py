@@ -285,15 +285,21 @@ async def _post(post: Callable[[], Awaitable[bool]]) -> Posted:
     Shielded: cut short, an answer would be neither certainly posted nor certainly not. The
     client's own deadline bounds it.
     """
+    posted = Posted(PostedAs.LOST, "posting was cut short")
     with anyio.CancelScope(shield=True):
         try:
             as_said = await post()
         except PromptGone:
-            return Posted(PostedAs.GONE, "the question is no longer valid")
+            posted = Posted(PostedAs.GONE, "the question is no longer valid")
         except Conflict:
-            return Posted(PostedAs.CONFLICT, "it was answered differently before")
+            posted = _ANSWERED_BEFORE
         except (AuthorityUnavailable, MalformedReply) as error:
-            return Posted(PostedAs.LOST if error.sent else PostedAs.NOT_SENT, str(error))
+            posted = Posted(PostedAs.LOST if error.sent else PostedAs.NOT_SENT, str(error))
         except AuthorityError as error:
-            return Posted(PostedAs.NOT_SENT, str(error))
-    return Posted(PostedAs.ACCEPTED) if as_said else Posted(PostedAs.CONFLICT, "it was answered differently before")
+            posted = Posted(PostedAs.NOT_SENT, str(error))
+        else:
+            posted = Posted(PostedAs.ACCEPTED) if as_said else _ANSWERED_BEFORE
+    return posted
+
+
+_ANSWERED_BEFORE: Final = Posted(PostedAs.CONFLICT, "it was answered differently before")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +56,7 @@ class OpenAuthority:
 
 
 @asynccontextmanager
-async def open_authority(settings: Settings) -> AsyncIterator[OpenAuthority | None]:
+async def open_authority(settings: Settings) -> AsyncGenerator[OpenAuthority | None]:
     """Reach the authority that is configured, or start one inside this program.
 
     Raises:
@@ -90,7 +90,7 @@ async def open_authority(settings: Settings) -> AsyncIterator[OpenAuthority | No
 
 
 @asynccontextmanager
-async def open_session(target: Target, approver: Approver, **options: Any) -> AsyncIterator[ApprovingClientSession]:
+async def open_session(target: Target, approver: Approver, **options: Any) -> AsyncGenerator[ApprovingClientSession]:
     """Open the authority, start or reach the server, and open a session.
 
     A demo server without a named authority gets the embedded one. A server that is started here beside

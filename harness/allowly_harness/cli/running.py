@@ -13,12 +13,12 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
 
     from allowly_authority.errors import AuthorityError
     from allowly_authority.store.schema import StoreError
-    from allowly_harness.protocol.errors import ConfigurationError, ServerUnreachable
+    from allowly_harness.protocol.errors import ConfigurationError, ServerUnreachable, innermost
 
     try:
         return anyio.run(command)
     except BaseException as error:
-        error = _innermost(error)
+        error = innermost(error)
         match error:
             case ConfigurationError() | StoreError():
                 return fail(str(error), ExitCode.USAGE)
@@ -30,9 +30,3 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
                 return fail("interrupted", ExitCode.INTERRUPTED)
             case _:
                 raise
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -10,9 +10,19 @@ HarnessError
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 
 class HarnessError(Exception):
     """Base of everything that the harness raises on purpose."""
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Return the one error at the heart of nested groups, which task groups wrap everything in."""
+    found: Any = error
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return cast("BaseException", found)
 
 
 class ProtocolError(HarnessError):

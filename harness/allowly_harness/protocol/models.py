@@ -44,7 +44,7 @@ class ToolCall:
     def __init__(self, server: str, tool: str, arguments: Mapping[str, Any]) -> None:
         self._server = server
         self._tool = tool
-        if not isinstance(arguments, Mapping):
+        if not isinstance(arguments, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - not all callers are typed
             raise ValueError("the arguments are not an object")  # noqa: TRY004 - one error for all bad values
         self._canonical = canonical_json(arguments)
 
