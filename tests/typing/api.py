@@ -1,0 +1,68 @@
+"""Never run, only type-checked: what users write against the public names must pass a strict checker."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import assert_type
+
+from mcp import ClientSession
+from mcp.server.mcpserver import MCPServer
+from mcp_types import CallToolResult
+
+from allowly_authority import AuthorityClient
+from allowly_harness import (
+    Answer,
+    ApprovalOutcome,
+    ApprovalRequest,
+    Approver,
+    ApprovingClientSession,
+    ToolCall,
+    connect,
+)
+from allowly_harness.protocol.effects import Ask, Effect, Invoke, NoReply, Posted, Settle, ToolReply
+from allowly_middleware import AllowlyMCPMiddleware
+
+
+class Person:
+    async def ask(self, request: ApprovalRequest) -> Answer:
+        assert_type(request.call, ToolCall)
+        return Answer.approve(ttl_seconds=10)
+
+
+async def ask(request: ApprovalRequest) -> Answer:
+    return Answer.deny(request.reason)
+
+
+def a_plain_class_is_an_approver() -> Approver:
+    return Person()
+
+
+async def a_function_goes_wherever_an_approver_goes(authority: AuthorityClient) -> None:
+    connection = connect("python server.py", approver=ask, authority=authority)
+    assert_type(connection, AbstractAsyncContextManager[ApprovingClientSession])
+    async with connection as session:
+        result = await session.call_tool("send_email", {"to": "ada@example.com"})
+        assert_type(result, CallToolResult)
+
+
+def a_session_is_a_client_session(session: ApprovingClientSession) -> ClientSession:
+    return session
+
+
+def outcomes_are_text(outcome: ApprovalOutcome) -> str:
+    return outcome
+
+
+def each_effect_has_a_reply_of_its_own(ask: Ask, invoke: Invoke, settle: Settle) -> object:
+    async_free: Effect[Answer] = ask
+    sent: Effect[ToolReply | NoReply] = invoke
+    posted: Effect[Posted] = settle
+    return async_free, sent, posted
+
+
+def one_object_guards_a_server(key: str) -> MCPServer:
+    def authorization_of(user_id: str) -> str | None:
+        return {"ada": "auth_1"}.get(user_id)
+
+    guard = AllowlyMCPMiddleware(key, authorization_of, base_url="http://127.0.0.1:8787")
+    return MCPServer("mail", middleware=[guard])
