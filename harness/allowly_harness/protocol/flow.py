@@ -46,6 +46,9 @@ DEFAULT_MAX_ROUNDS: Final = 3
 UNBOUND_TTL_SECONDS: Final = 10
 """How long an approval stays open that is not bound to arguments: enough to send one call."""
 
+SHORTEST_SECRET_CHARACTERS: Final = 6
+"""Shorter ids are not struck out of foreign words: anybody can guess them, and few words would be left."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -85,9 +88,18 @@ class _Talk:
     edited: bool = False
     note: str = ""
     answered: set[str] = field(default_factory=set[str])
+    ids: set[str] = field(default_factory=set[str], repr=False)
+
+    def without_ids(self, text: str) -> str:
+        """Strike out every id of this conversation: a server may repeat them in its own words (G7)."""
+        for prompt_id in sorted(self.ids, key=len, reverse=True):
+            if len(prompt_id) >= SHORTEST_SECRET_CHARACTERS:
+                text = text.replace(prompt_id, "…")
+        return text
 
     def end(self, outcome: ApprovalOutcome, detail: str) -> Steps:
         """Write down how it ended, then end it."""
+        detail = self.without_ids(detail)
         yield from Record("finished", self.call, {"outcome": outcome.value, "rounds": self.rounds})
         return Ended(outcome, self.call, self.rounds, message=sentence_for(outcome, detail))
 
@@ -151,13 +163,15 @@ def _no_reply(talk: _Talk, reply: NoReply) -> Steps:
 
 def _blocked(talk: _Talk, decision: Decision) -> Steps:
     if isinstance(decision, Deny):
-        yield from Record("blocked", talk.call, {"decision": "deny", "reason": decision.reason})
+        reason = talk.without_ids(decision.reason)
+        yield from Record("blocked", talk.call, {"decision": "deny", "reason": reason})
         if decision.unavailable:
             detail = f"the server could not reach its authorization service ({quoted(decision.reason)})"
             return (yield from talk.end(ApprovalOutcome.UNREACHABLE, detail))
         return (yield from talk.end(ApprovalOutcome.DENIED_BY_POLICY, quoted(decision.reason)))
     kind, prompt_id = _identify(decision)
-    yield from Record("blocked", talk.call, {"decision": kind, "reason": decision.reason})
+    talk.ids.add(prompt_id)
+    yield from Record("blocked", talk.call, {"decision": kind, "reason": talk.without_ids(decision.reason)})
     if prompt_id in talk.answered:
         detail = "the server repeated a question that was already answered, so the answer cannot take effect"
         return (yield from talk.end(ApprovalOutcome.SUPERSEDED, detail))
