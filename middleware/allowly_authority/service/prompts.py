@@ -9,7 +9,7 @@ from allowly_authority.engine import Prompt
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.nonces import nonce_hash
-from allowly_authority.service.problems import conflict, escalation_gone, gone, not_found
+from allowly_authority.service.problems import conflict, escalation_gone, gone, invalid, not_found
 from allowly_authority.service.receipts import pending_receipt
 from allowly_authority.store import records
 from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
@@ -67,8 +67,14 @@ def resolve(
     """Record what the approver decided, once; the same again is answered without a receipt.
 
     Raises:
-        ApiProblem: 404 unknown, 409 resolved differently, 410 expired or cancelled.
+        ApiProblem: 404 unknown, 409 resolved differently, 410 expired or cancelled, 422 approved in the
+            name of the very user or agent that needs the approval.
     """
+    earlier = records.find_prompt(connection, escalation_id)
+    if earlier is None or earlier.kind != "escalate":
+        raise not_found()
+    if request.resolution == "approved" and request.resolved_by in _requesters(connection, earlier):
+        raise invalid(("body.resolved_by", "must be somebody else than who asked"))
     receipt_id = new_id("rcp")
     prompt = records.resolve_escalation(
         connection,
@@ -82,14 +88,16 @@ def resolve(
     if prompt is not None:
         _record(connection, prompt, receipt_id, request.resolution, now_ms)
         return _resolution(prompt, pending_receipt(receipt_id, now_ms, base_url))
-    earlier = records.find_prompt(connection, escalation_id)
-    if earlier is None or earlier.kind != "escalate":
-        raise not_found()
     if earlier.resolved_ms is None:
         raise escalation_gone()
     if _choice(earlier, now_ms) != request.resolution:
         raise conflict("The escalation was resolved differently.")
     return _resolution(earlier, None)
+
+
+def _requesters(connection: sqlite3.Connection, prompt: Prompt) -> set[str]:
+    authorization = records.find_authorization(connection, prompt.authorization_id)
+    return set() if authorization is None else {authorization.user_id, authorization.agent_id}
 
 
 def _resolution(prompt: Prompt, receipt: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,0 +1,310 @@
+"""The authority against a small pure model: any sequence of requests, ticks and restarts agrees with it.
+
+The model is written from the rules of the API, not from the code: a list of questions, each with one
+state. After every step the database itself is checked for what must never happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from allowly_authority.binding import bound_resource
+from allowly_authority.service.authority import Authority
+from allowly_authority.service.problems import ApiProblem
+from allowly_authority.store.database import Database
+from allowly_authority.wire.requests import (
+    CheckRequest,
+    CreateRequest,
+    LookupRequest,
+    ResolveRequest,
+    RevokeRequest,
+    SettleRequest,
+)
+from allowly_authority.wire.scalars import format_timestamp
+
+KEY = "allowly_test_key_0123456789abcdef"
+RESOURCES = [None, "mailbox", bound_resource("send", '{"n":1}'), bound_resource("send", '{"n":2}')]
+SCOPES = {
+    "read": (),
+    "send": ("confirm",),
+    "delete": ("escalate",),
+    "wire": ("escalate", "confirm"),
+    "never": ("deny",),
+}
+TERMINAL = {"rejected", "expired", "consumed", "cancelled"}
+
+
+@dataclass
+class Asked:
+    """One question, as the model sees it."""
+
+    kind: str
+    authorization: str
+    scope: str
+    resource: str | None
+    handle: str
+    expires: float
+    state: str = "pending"
+    usable_until: float = 0.0
+
+    @property
+    def once(self) -> bool:
+        return self.kind == "escalate" or (self.resource or "").startswith("mcp:")
+
+
+class AuthorityMachine(RuleBasedStateMachine):
+    authorizations = Bundle("authorizations")
+    nonces = Bundle("nonces")
+    escalations = Bundle("escalations")
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.now = 1_800_000_000.0
+        self.runner = asyncio.Runner()
+        self.open()
+        self.expiry: dict[str, float] = {}
+        self.revoked: set[str] = set()
+        self.asked: list[Asked] = []
+        self.keys: dict[str, tuple[Any, dict[str, Any], float]] = {}
+        self.seen: dict[str, str] = {}
+
+    def open(self) -> None:
+        self.path = Path(self.folder.name) / "authority.db"
+        self.database = Database.open(self.path)
+        self.authority = Authority(self.database, workspace_key=KEY, base_url="http://x", clock=lambda: self.now)
+
+    def teardown(self) -> None:
+        if hasattr(self, "runner"):
+            self.runner.close()
+            self.database.close()
+            self.folder.cleanup()
+
+    def problem(self, coroutine: Any) -> Any:
+        try:
+            return self.runner.run(coroutine)
+        except ApiProblem as problem:
+            return problem.status
+
+    @rule(target=authorizations, days=st.integers(1, 400))
+    def authorize(self, days: int) -> str:
+        request = CreateRequest.model_validate(
+            {
+                "user_id": "usr_7",
+                "agent_id": "mail-bot",
+                "scopes": list(SCOPES),
+                "requires_confirm_for": [name for name, rules in SCOPES.items() if "confirm" in rules],
+                "requires_escalation_for": [name for name, rules in SCOPES.items() if "escalate" in rules],
+                "requires_deny_for": ["never"],
+                "expires_at": format_timestamp(int((self.now + days * 600) * 1000)),
+            }
+        )
+        created = self.runner.run(self.authority.create(request, None))["authorization_id"]
+        self.expiry[created] = self.now + days * 600
+        return created
+
+    @rule(
+        target=nonces,
+        authorization=authorizations,
+        scope=st.sampled_from([*SCOPES, "other"]),
+        resource=st.sampled_from(RESOURCES),
+    )
+    def check(self, authorization: str, scope: str, resource: str | None) -> str:
+        request = CheckRequest(authorization_id=authorization, scopes=[scope], resource=resource)
+        reply = self.runner.run(self.authority.check(request, None))["results"][scope]
+        expected, used = self.expected(authorization, scope, resource)
+
+        assert reply["decision"] == expected
+        for question in used:
+            question.state = "consumed"
+        if expected == "confirm":
+            nonce = reply["confirm_nonce"]
+            assert all(question.handle != nonce for question in self.asked)
+            self.asked.append(Asked("confirm", authorization, scope, resource, nonce, self.now + 300))
+            return nonce
+        if expected == "escalate":
+            raised = self.open_escalation(authorization, scope, resource)
+            if raised is None:
+                handle = reply["escalation_id"]
+                self.asked.append(Asked("escalate", authorization, scope, resource, handle, self.now + 86400))
+            else:
+                assert reply["escalation_id"] == raised.handle
+            return reply["escalation_id"]
+        return "unknown"
+
+    def matching(self, kind: str, authorization: str, scope: str, resource: str | None) -> list[Asked]:
+        wanted = (kind, authorization, scope, resource)
+        return [a for a in self.asked if (a.kind, a.authorization, a.scope, a.resource) == wanted]
+
+    def open_escalation(self, authorization: str, scope: str, resource: str | None) -> Asked | None:
+        found = [
+            question
+            for question in self.matching("escalate", authorization, scope, resource)
+            if question.state in {"pending", "approved", "rejected"} and question.expires > self.now
+        ]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def expected(self, authorization: str, scope: str, resource: str | None) -> tuple[str, list[Asked]]:
+        refused = authorization in self.revoked or self.expiry[authorization] <= self.now
+        if refused or scope not in SCOPES or "deny" in SCOPES[scope]:
+            return "deny", []
+        used: list[Asked] = []
+        if "escalate" in SCOPES[scope]:
+            raised = self.open_escalation(authorization, scope, resource)
+            if raised is None or raised.state == "pending":
+                return "escalate", []
+            if raised.state == "rejected":
+                return "deny", []
+            used.append(raised)
+        if "confirm" in SCOPES[scope]:
+            live = [
+                question
+                for question in self.matching("confirm", authorization, scope, resource)
+                if question.state == "approved" and question.usable_until > self.now
+            ]
+            if not live:
+                return "confirm", []
+            first = min(live, key=lambda question: question.usable_until)
+            if first.once:
+                ties = [question for question in live if question.usable_until == first.usable_until]
+                used.append(self.which_was_used(ties))
+        return "allow", used
+
+    def which_was_used(self, ties: list[Asked]) -> Asked:
+        """Among grants that end together any may be taken; ask the authority which one it was."""
+        for question in ties:
+            if self.authority.look_up(LookupRequest(nonce=question.handle))["status"] == "consumed":
+                return question
+        raise AssertionError("an allow without a claim")
+
+    @rule(handle=nonces, approved=st.booleans(), ttl=st.integers(1, 300))
+    def settle(self, handle: str, approved: bool, ttl: int) -> None:
+        outcome = self.problem(self.authority.settle(handle, SettleRequest(approved=approved, ttl_seconds=ttl), None))
+        question = next((a for a in self.asked if a.handle == handle and a.kind == "confirm"), None)
+        if question is None or question.state != "pending" or question.expires <= self.now:
+            assert outcome == 410
+            return
+        question.state = "approved" if approved else "rejected"
+        question.usable_until = self.now + ttl
+        assert outcome["decision"] == ("approved" if approved else "denied_by_user")
+
+    @rule(
+        handle=nonces,
+        resolution=st.sampled_from(["approved", "rejected"]),
+        by=st.sampled_from(["compliance-1", "usr_7", "mail-bot"]),
+    )
+    def resolve(self, handle: str, resolution: Any, by: str) -> None:
+        request = ResolveRequest(resolution=resolution, resolved_by=by)
+        outcome = self.problem(self.authority.resolve(handle, request))
+        question = next((a for a in self.asked if a.handle == handle and a.kind == "escalate"), None)
+        if question is None:
+            assert outcome == 404
+        elif by != "compliance-1" and resolution == "approved":
+            assert outcome == 422
+        elif question.state == "pending" and question.expires > self.now:
+            question.state, question.usable_until = resolution, question.expires
+            assert outcome["status"] == resolution
+            assert outcome["receipt"] is not None
+        elif question.state in {"pending", "cancelled", "expired"}:
+            assert outcome == 410
+        elif (question.state == "rejected") == (resolution == "rejected"):
+            assert outcome["receipt"] is None
+        else:
+            assert outcome == 409
+
+    @rule(authorization=authorizations)
+    def revoke(self, authorization: str) -> None:
+        """I13: from here on nothing is allowed, which `check` goes on to try."""
+        reply = self.problem(self.authority.revoke(authorization, RevokeRequest(), None))
+        if authorization in self.revoked:
+            assert reply == 409
+            return
+        mine = [question for question in self.asked if question.authorization == authorization]
+        live = [a for a in mine if a.kind == "confirm" and a.state == "approved" and a.usable_until > self.now]
+
+        assert len(reply["revoked_confirmations"]) == len(live)
+        self.revoked.add(authorization)
+        for question in mine:
+            if question.state == "pending":
+                question.state = "expired" if question.expires <= self.now else "cancelled"
+
+    @rule(authorization=authorizations, resource=st.sampled_from(RESOURCES), key=st.sampled_from(["k1", "k2"]))
+    def check_under_a_key(self, authorization: str, resource: str | None, key: str) -> None:
+        """A plain scope under a key: the same request repeats its reply, another one is refused."""
+        request = CheckRequest(authorization_id=authorization, scopes=["read"], resource=resource)
+        outcome = self.problem(self.authority.check(request, key))
+        first = self.keys.get(key)
+        if first is None or first[2] + 86400 <= self.now:
+            self.keys[key] = first = (request, outcome, self.now)
+        if first[0] != request:
+            assert outcome == 409
+        elif self.expected(authorization, "read", resource)[0] == "deny":
+            assert outcome["results"]["read"]["decision"] == "deny"
+        else:
+            assert outcome == first[1]
+
+    @rule(seconds=st.sampled_from([0.001, 1, 29, 59, 60, 299, 300, 3600, 86399, 86400]))
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def restart(self) -> None:
+        """I11: nothing comes back to life because the program was started again."""
+        self.database.close()
+        self.open()
+
+    @invariant()
+    def states_only_move_forward(self) -> None:
+        """I2, I3, I4: one answer per question, one use per approval, none after a refusal."""
+        if not hasattr(self, "path"):
+            return
+        with sqlite3.connect(self.path) as connection:
+            rows = connection.execute(
+                "SELECT prompt_id, state, single_use, consumed_ms, grant_id FROM prompts"
+            ).fetchall()
+            claims = connection.execute(
+                "SELECT prompt_id, count(*) FROM receipts WHERE event = 'check' AND decision = 'allow' AND prompt_id "
+                "IS NOT NULL GROUP BY prompt_id"
+            ).fetchall()
+        connection.close()
+        assert all(count == 1 for _, count in claims)
+        for prompt_id, state, _, consumed_ms, _ in rows:
+            before = self.seen.get(prompt_id, "pending")
+            assert before in {state, "pending"} or (before, state) in {
+                ("approved", "consumed"),
+                ("approved", "expired"),
+                ("rejected", "expired"),
+            }
+            assert before not in {"consumed", "cancelled", "expired"} or before == state
+            assert (consumed_ms is not None) == (state == "consumed")
+            self.seen[prompt_id] = state
+
+    @invariant()
+    def the_record_agrees_with_the_model(self) -> None:
+        for question in getattr(self, "asked", [])[-20:]:
+            request = (
+                LookupRequest(nonce=question.handle)
+                if question.kind == "confirm"
+                else LookupRequest(escalation_id=question.handle)
+            )
+            status = self.authority.look_up(request)["status"]
+            if question.state == "pending":
+                assert status == ("expired" if question.expires <= self.now else "pending")
+            elif question.state == "approved":
+                assert status in {"approved", "cancelled", "expired"}
+            else:
+                assert status in {question.state, "expired"}
+
+
+TestAuthorityAgainstTheModel = AuthorityMachine.TestCase
+TestAuthorityAgainstTheModel.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
