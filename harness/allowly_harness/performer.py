@@ -45,9 +45,13 @@ from allowly_harness.protocol.effects import (
     ToolReply,
 )
 from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest, PromptRecord, ToolInfo
+from allowly_harness.protocol.wire import CONFIRM_LIFE, ESCALATION_LIFE
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
+
+DESCRIBE_SECONDS: Final = 5.0
+"""How long a question may be held up by a server that is slow to say what its tool is."""
 
 EXPIRED_CARD_SECONDS: Final = 600.0
 """How long an approver that shows ended questions itself may go on showing one."""
@@ -128,20 +132,23 @@ class CallPerformer:
             return NoRecord(LookupFailure.UNSUPPORTED)
         except AuthorityError as error:
             return NoRecord(LookupFailure.UNREACHABLE, str(error))
+        # No clock of an authority's makes a question longer than the contract does.
+        longest = CONFIRM_LIFE if effect.kind == "confirm" else ESCALATION_LIFE
+        left = min(max(found.expires_at - found.now, timedelta()), longest)
         return PromptRecord(
             kind=found.kind,
             authorization_id=found.authorization_id,
             scope=found.scope,
             resource=found.resource,
             status=found.status,
-            expires_at=self.now() + (found.expires_at - found.now),
+            expires_at=self.now() + left,
             escalation_to=found.escalation_to,
         )
 
     async def ask(self, effect: Ask) -> Answer:
         """Ask the person. A cancelled or failed question is withdrawn, never taken for a yes."""
-        request = replace(effect.request, tool=await self.describe(effect.request.call.tool))
         try:
+            request = replace(effect.request, tool=await self._described(effect.request.call.tool))
             answer = await self._ask_until_usable(request)
         except get_cancelled_exc_class():
             await self._withdraw()
@@ -150,6 +157,14 @@ class CallPerformer:
             logger.exception("The approver failed; the question is closed without an answer.")
             return Answer.cancel()
         return answer
+
+    async def _described(self, name: str) -> ToolInfo:
+        try:
+            with anyio.move_on_after(DESCRIBE_SECONDS):
+                return await self.describe(name)
+        except Exception:
+            logger.info("The tool could not be described.", exc_info=True)
+        return ToolInfo(name)
 
     async def _ask_until_usable(self, request: ApprovalRequest) -> Answer:
         for _ in range(MAX_INVALID_EDITS):
@@ -167,7 +182,7 @@ class CallPerformer:
         grace = EXPIRED_CARD_SECONDS if self.desk.handles_expiry else 0.0
         answer = Answer.expired()
         with anyio.move_on_after(max(0.0, remaining) + grace):
-            answer = await self.desk.ask(request)
+            answer = _checked(await self.desk.ask(request))
         # Checked here, at the moment of answering: a stalled terminal stops every timer of a screen.
         late = self.now() >= request.expires_at
         return Answer.expired() if late and answer.kind is AnswerKind.APPROVE else answer
@@ -226,14 +241,21 @@ class CallPerformer:
 
         async def watch(scope: anyio.CancelScope) -> None:
             nonlocal found
-            answer = await self.desk.watch(effect.request, status)
+            try:
+                answer = _checked(await self.desk.watch(effect.request, status))
+            except Exception:
+                logger.exception("The approver failed; the escalation is left open.")
+                answer = Answer.defer()
             found = Resolution.LEFT_OPEN if answer.kind is AnswerKind.DEFER else Resolution.GIVEN_UP
             scope.cancel()
 
         with anyio.move_on_after(limit):
             async with anyio.create_task_group() as group:
                 group.start_soon(watch, group.cancel_scope)
-                found = await self._poll(effect.escalation_id, status)
+                polled = await self._poll(effect.escalation_id, status)
+                # The person's word may have come while the last poll was on its way back; then it counts.
+                if not group.cancel_scope.cancel_called:
+                    found = polled
                 group.cancel_scope.cancel()
         return found
 
@@ -277,6 +299,12 @@ _RESOLUTIONS: Final[Mapping[str, Resolution | None]] = {
     "rejected": Resolution.REJECTED,
     "expired": Resolution.EXPIRED,
 }
+
+
+def _checked(answer: object) -> Answer:
+    if not (isinstance(answer, Answer) and type(answer.kind) is AnswerKind):
+        raise TypeError(f"an approver returned a {type(answer).__name__} that is no answer")
+    return answer
 
 
 async def _post(post: Callable[[], Awaitable[bool]]) -> Posted:
