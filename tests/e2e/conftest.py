@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from terminals import Terminal
 
 from allowly_authority import AuthorityClient
 from allowly_demos.mailstore import MailStore
@@ -116,3 +119,21 @@ def serve_http(user: User, office: Office) -> Serve:
             yield json.loads(process.stdout.readline())["url"]
 
     return serve
+
+
+@pytest.fixture
+def terminal(user: User, tmp_path: Path) -> Iterator[Terminal]:
+    """A real terminal of 100 by 34 in which the user types."""
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="t-"))  # a socket's path must be short
+    opened = Terminal(folder, user.environment())
+    yield opened
+    opened.close()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def program() -> str:
+    """The path of `allowly-harness`."""
+    return PROGRAM

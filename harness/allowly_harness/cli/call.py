@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from allowly_harness.cli.options import parse_variables, server_options
 if TYPE_CHECKING:
     import mcp_types as types
 
+    from allowly_harness.approvers.base import Approver
     from allowly_harness.cli.opening import Target
 
 
@@ -70,22 +72,30 @@ async def _call(target: Target, tool: str, arguments: dict[str, Any], unattended
 
     from allowly_harness.cli.opening import open_session
 
-    async with open_session(target, _approver(unattended)) as session:
-        try:
-            result = await session.call_tool(tool, arguments)
-        except MCPError as error:
-            return fail(f"the server answered with an error: {error.message}", ExitCode.TOOL_FAILED)
+    with _person(unattended) as approver:
+        async with open_session(target, approver) as session:
+            try:
+                result = await session.call_tool(tool, arguments)
+            except MCPError as error:
+                return fail(f"the server answered with an error: {error.message}", ExitCode.TOOL_FAILED)
     return _report(result)
 
 
-def _approver(unattended: str) -> Any:
-    from allowly_harness.approvers.unattended import UnattendedApprover
-
+@contextmanager
+def _person(unattended: str) -> Generator[Approver]:
+    """Ask on the terminal through standard error, so that standard output stays data, also in a pipe."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return UnattendedApprover(unattended)  # type: ignore[arg-type]
+        from allowly_harness.approvers.unattended import UnattendedApprover
+
+        yield UnattendedApprover(unattended)  # type: ignore[arg-type]
+        return
+    from prompt_toolkit.application import create_app_session
+    from prompt_toolkit.output import create_output
+
     from allowly_harness.approvers.chat import ChatApprover
 
-    return ChatApprover()
+    with create_app_session(output=create_output(stdout=sys.stderr)):
+        yield ChatApprover(terminal=lambda: True)
 
 
 def _report(result: types.CallToolResult) -> int:
