@@ -238,15 +238,17 @@ class Gate:
         authorization_id = await _answer(self._authorization_id_fn, user_id, "authorization_id_unavailable")
         if not _is_id(authorization_id):
             raise _DeniedError(Verdict(payload=denied("authorization_not_found")))
-        check = CheckInput()
-        if self._check_input_fn is not None:
-            check = await _answer(self._check_input_fn, facts, "check_input_unavailable")
-        if not isinstance(check, CheckInput) or not check.is_usable:
-            raise _DeniedError(Verdict(payload=denied("check_input_invalid")))
+        check = CheckInput() if self._check_input_fn is None else await self._check_input(self._check_input_fn, facts)
         scope = facts.tool if check.scope is None else check.scope
         resource = self._resource(check, facts.tool, arguments_json)
         context_json = None if check.context is None else canonical_json(check.context)
         return _Request(authorization_id, scope, resource, check.session_id, context_json, check.context)
+
+    async def _check_input(self, check_input_fn: CheckInputFn, facts: CallFacts) -> CheckInput:
+        check = await _answer(check_input_fn, facts, "check_input_unavailable")
+        if not isinstance(check, CheckInput) or not check.is_usable:
+            raise _DeniedError(Verdict(payload=denied("check_input_invalid")))
+        return check
 
     async def _user_id(self, facts: CallFacts) -> str:
         if self._user_id_fn is None:

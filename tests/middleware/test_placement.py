@@ -10,6 +10,7 @@ import fastmcp
 import pytest
 from fastmcp.server.extensions import ServerExtension
 from fastmcp.server.middleware import Middleware
+from fastmcp.server.middleware.caching import ResponseCachingMiddleware
 from fastmcp.tools.base import ToolResult
 from mcp.server import MCPServer, Server
 
@@ -150,6 +151,18 @@ async def test_an_argument_that_the_caller_changes_during_the_check_is_not_what_
 
     assert arguments["text"] == ["999999"]
     assert bench.texts() == [["5"]]
+
+
+async def test_a_cached_result_behind_the_gate_is_still_checked(bench):
+    user = await bench.authority.grant()
+    server = bench.build("fastmcp", bench.guard(), ResponseCachingMiddleware())
+    async with bench.client(server) as client:
+        allowed = [await bench.call(client, "send", user_id=user, text="5") for _ in range(2)]
+        await bench.authority.client.revoke_authorization(user)
+        revoked = await bench.call(client, "send", user_id=user, text="5")
+
+    assert [decision(result) for result in (*allowed, revoked)] == ["ran", "ran", "deny"]
+    assert bench.texts() == ["5"]
 
 
 class TakesTheCallAway(ServerExtension):
