@@ -77,5 +77,12 @@ def _command(words: tuple[str, ...], configured: str) -> ServerSpec:
         raise ConfigurationError("name a server: a URL, a file, a command or demo:NAME")
     if shutil.which(words[0]) is None:
         raise ConfigurationError(f"there is no command {words[0]!r}, and it is neither a file nor a URL")
-    program = next((word for word in reversed(words) if Path(word).suffix in _RUNTIMES), words[0])
-    return ServerSpec(ServerInfo(Path(program).stem, configured), command=words)
+    return ServerSpec(ServerInfo(_name_of(words), configured), command=words)
+
+
+def _name_of(words: tuple[str, ...]) -> str:
+    """Name a command after what it runs rather than after the interpreter."""
+    if "-m" in words[1:-1]:
+        return words[words.index("-m") + 1]
+    program = next((word for word in words if Path(word).suffix in _RUNTIMES), words[0])
+    return Path(program).stem

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from allowly_harness.cli.exits import ExitCode, fail
 
+CLEAN_UP_SECONDS: Final = 20.0
+"""How long closing may take after a signal; a terminal that is gone can hold it up for ever."""
+
 
 def run(command: Callable[[], Awaitable[int]]) -> int:
-    """Run a command to its end and return its exit code; nothing it raises becomes a traceback."""
+    """Run a command to its end and return its exit code; nothing expected becomes a traceback.
+
+    SIGTERM and SIGHUP cancel it, so that questions are withdrawn, servers stopped and the terminal
+    restored; the code is then 128 and the signal's number, as shells have it.
+    """
     import anyio
 
     from allowly_authority.errors import AuthorityError
@@ -16,7 +27,7 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
     from allowly_harness.protocol.errors import ConfigurationError, ServerUnreachable, innermost
 
     try:
-        return anyio.run(command)
+        return anyio.run(_until_signalled, command)
     except BaseException as error:
         error = innermost(error)
         match error:
@@ -30,3 +41,29 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
                 return fail("interrupted", ExitCode.INTERRUPTED)
             case _:
                 raise
+
+
+async def _until_signalled(command: Callable[[], Awaitable[int]]) -> int:
+    import anyio
+
+    code = 0
+    async with anyio.create_task_group() as group:
+
+        async def listen() -> None:
+            nonlocal code
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+                async for number in signals:
+                    code = 128 + number
+                    _leave_in_time(code)
+                    group.cancel_scope.cancel()
+
+        group.start_soon(listen)
+        code = await command()
+        group.cancel_scope.cancel()
+    return code
+
+
+def _leave_in_time(code: int) -> None:
+    timer = threading.Timer(CLEAN_UP_SECONDS, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
