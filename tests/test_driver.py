@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -278,6 +279,45 @@ async def test_an_answer_that_comes_after_the_end_approves_nothing() -> None:
 
     assert ended.outcome is ApprovalOutcome.EXPIRED
     assert world.authority.posted == []
+
+
+async def test_an_authority_that_recorded_the_opposite_has_not_approved() -> None:
+    """G10."""
+    world = World(ScriptedApprover(Answer.approve()))
+
+    async def settle_confirmation(nonce: str, **options: Any) -> Any:
+        return SimpleNamespace(decision="denied")
+
+    world.authority.settle_confirmation = settle_confirmation  # type: ignore[method-assign]
+
+    ended = await world.run()
+
+    assert ended.outcome is ApprovalOutcome.SUPERSEDED
+    assert len(world.sent) == 1
+
+
+async def test_a_cancellation_does_not_cut_a_post_short_and_nothing_is_sent_after_it() -> None:
+    """G3: cut short, an answer would be neither certainly posted nor certainly not."""
+    world = World(ScriptedApprover(Answer.approve()))
+    posting, go_on = anyio.Event(), anyio.Event()
+    arrived: list[str] = []
+
+    async def settle_confirmation(nonce: str, *, approved: bool, **options: Any) -> Any:
+        posting.set()
+        await go_on.wait()
+        arrived.append("approved" if approved else "denied")
+        return SimpleNamespace(decision=arrived[-1])
+
+    world.authority.settle_confirmation = settle_confirmation  # type: ignore[method-assign]
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(world.run)
+            await posting.wait()
+            group.cancel_scope.cancel()
+            go_on.set()
+
+    assert arrived == ["approved"]
+    assert len(world.sent) == 1
 
 
 class Watcher:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import anyio
 from anyio import get_cancelled_exc_class
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from allowly_authority.errors import (
     AuthorityError,
@@ -113,6 +114,9 @@ class CallPerformer:
 
     async def record(self, effect: Record) -> None:
         """Write down a step."""
+        if effect.step == "dispatched":
+            # Posting is shielded: a call cancelled meanwhile is neither sent nor written down as sent.
+            await checkpoint_if_cancelled()
         if self.journal is not None:
             await self.journal(effect)
 

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ RAN = {ApprovalOutcome.ALLOWED, ApprovalOutcome.APPROVED, ApprovalOutcome.APPROV
 OPENS = {PostedAs.ACCEPTED, PostedAs.GONE, PostedAs.LOST}
 RENEWS = {AnswerKind.EDIT, AnswerKind.ASK_AGAIN}
 UNDECIDED = {AnswerKind.DEFER, AnswerKind.EXPIRED}
+REFUSED = {AnswerKind.DENY, AnswerKind.RESPOND, AnswerKind.CANCEL, AnswerKind.UNATTENDED}
 NOBODY = {LookupFailure.UNKNOWN_PROMPT, LookupFailure.UNREACHABLE, LookupFailure.NO_AUTHORITY}
 
 
@@ -338,6 +340,9 @@ def check_whole(world: World, ended: Ended) -> None:
     assert len(rounds) < 2 * world.script.max_rounds, "questions are bounded (G6)"
     left = [id_of(e) for e, r in world.trace if isinstance(e, Settle | Resolve) and r.status is not PostedAs.NOT_SENT]
     assert len(left) == len(set(left)), "one answer a question (G3)"
+    for (asked, said), (after, _) in pairwise([*world.trace, (None, None)]):
+        if isinstance(asked, Ask) and asked.request.kind == "confirm" and said.kind in REFUSED:
+            assert isinstance(after, Settle), "a refused question is closed"
     ours = [ended.message, *(json.dumps([entry.step, dict(entry.facts)]) for entry in world.written)]
     assert not [secret for secret in world.ids for text in ours if secret in text], "ids stay inside (G7)"
 
