@@ -83,6 +83,17 @@ def lookup_call(nonce: str | None, escalation_id: str | None) -> Call:
     return Call("POST", "/v1/prompts/lookup", encoded({name: value}), lookup=True)
 
 
+def bearer(api_key: str) -> str:
+    """Return the `Authorization` header of a key.
+
+    Raises:
+        ValueError: The key is empty or would not stay in its header.
+    """
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ValueError("api_key must be printable ASCII without spaces")
+    return f"Bearer {api_key}"
+
+
 def encoded(body: Mapping[str, Any]) -> bytes:
     """Return a body as JSON in UTF-8.
 

@@ -15,12 +15,11 @@ from typing import Any, Final, Literal, Self, TypeVar, cast
 
 import aiohttp
 import anyio
-import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from allowly_authority.addresses import checked_base_url, path_segment
-from allowly_authority.calls import Call, encoded, lookup_call, settle_call
+from allowly_authority.calls import Call, bearer, encoded, lookup_call, settle_call
 from allowly_authority.errors import AuthorityError, AuthorityUnavailable, InvalidRequest, MalformedReply
+from allowly_authority.lean_imports import without_httpx_command_line
 from allowly_authority.outcomes import Answer, understood
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.replies import (
@@ -35,6 +34,10 @@ from allowly_authority.wire.replies import (
     RevocationReply,
 )
 from allowly_authority.wire.scalars import Dialect
+
+with without_httpx_command_line():
+    import httpx
+    from httpx_aiohttp import AiohttpTransport
 
 MAX_REPLY_BYTES: Final = 1024 * 1024
 """Longest reply body; a longer one is cut off and refused."""
@@ -77,13 +80,11 @@ class AuthorityClient:
         allow_insecure: bool = False,
     ) -> None:
         self._base = checked_base_url(base_url, allow_insecure=allow_insecure)
-        if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-            raise ValueError("api_key must be printable ASCII without spaces")
         if not (timeout_seconds > 0 and check_timeout_seconds > 0):
             raise ValueError("timeouts must be positive")
         self._headers = httpx.Headers(
             {
-                "Authorization": f"Bearer {api_key}",
+                "Authorization": bearer(api_key),
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "User-Agent": "allowly-harness",

@@ -71,8 +71,8 @@ _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finit
 
 def _is_deeper_than(value: Any, limit: int) -> bool:
     level = [value]
-    for _ in range(limit + 1):
-        level = [child for item in level for child in _children(item)]
+    for _ in range(limit):
+        level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
         if not level:
             return False
     return True

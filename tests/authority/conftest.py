@@ -57,6 +57,23 @@ async def client(authority: RunningAuthority) -> AsyncIterator[AuthorityClient]:
         yield opened
 
 
+@pytest.fixture
+def grant_on() -> Callable[[AuthorityClient], Awaitable[str]]:
+    """Create an authorization whose `send` asks the user, at an authority with the real clock."""
+
+    async def create(client: AuthorityClient) -> str:
+        reply = await client.create_authorization(
+            user_id="usr_7",
+            agent_id="mail-bot",
+            scopes=["read", "send"],
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+            requires_confirm_for=["send"],
+        )
+        return reply.authorization_id
+
+    return create
+
+
 Grant = Callable[..., Awaitable[AuthorizationReply]]
 
 

@@ -330,3 +330,70 @@ async def test_revoking_twice_is_a_conflict_unless_it_is_the_same_request(wire, 
     assert first[0] == 200
     assert wire.send("DELETE", path, headers={"Idempotency-Key": "three"}) == first
     assert wire.send("DELETE", path)[0] == 409
+
+
+async def test_a_repeated_allow_ends_with_the_authorization(wire, seeded, clock):
+    """G5: a key that once got an allow does not outlive a revocation."""
+    key = {"Idempotency-Key": "call-1"}
+    body = {"authorization_id": seeded, "scopes": ["read"]}
+    first = wire.send("POST", "/v1/check", body, headers=key)
+    assert wire.send("POST", "/v1/check", body, headers=key) == first
+
+    wire.send("DELETE", f"/v1/authorizations/{seeded}")
+
+    again = wire.send("POST", "/v1/check", body, headers=key)[1]
+    assert again["results"]["read"]["reason"] == "authorization_revoked"
+
+
+async def test_approvals_are_bound_to_scope_resource_and_in_the_newer_dialect_to_context(wire, seeded):
+    asked = {"authorization_id": seeded, "actions": ["send"], "resource": "mailbox", "context": {"amount": 5}}
+    nonce = wire.send("POST", "/v1/check", asked)[1]["results"]["send"]["confirm_nonce"]
+    wire.send("POST", f"/v1/confirmations/{nonce}", {"approved": True})
+
+    decisions = [
+        wire.send("POST", "/v1/check", asked | change)[1]["results"]["send"]["decision"]
+        for change in ({}, {"resource": None}, {"resource": "other"}, {"context": {"amount": 500}})
+    ]
+
+    assert decisions == ["allow", "confirm", "confirm", "confirm"]
+
+
+async def test_nobody_approves_in_the_name_of_who_asked(wire, seeded):
+    """G11."""
+    body = {"authorization_id": seeded, "scopes": ["delete"]}
+    escalation = wire.send("POST", "/v1/check", body)[1]["results"]["delete"]["escalation_id"]
+    path = f"/v1/escalations/{escalation}/resolve"
+
+    for requester in ("usr_7", "mail-bot"):
+        assert wire.send("POST", path, {"resolution": "approved", "resolved_by": requester})[0] == 422
+    assert wire.send("POST", path, {"resolution": "rejected", "resolved_by": "usr_7"})[0] == 200
+
+
+async def test_a_flood_of_questions_ends_in_denials(wire, seeded, monkeypatch):
+    """G6."""
+    monkeypatch.setattr("allowly_authority.service.checks.MAX_PENDING_PROMPTS", 3)
+    body = {"authorization_id": seeded, "scopes": ["send"]}
+
+    results = [wire.send("POST", "/v1/check", body)[1]["results"]["send"] for _ in range(5)]
+
+    assert [result["decision"] for result in results] == ["confirm"] * 3 + ["deny"] * 2
+    assert results[-1]["reason"] == "too_many_pending"
+
+
+async def test_a_lookup_tells_what_a_question_is_about_until_its_end(wire, seeded, clock):
+    """G13."""
+    body = {"authorization_id": seeded, "scopes": ["send"], "resource": "mailbox"}
+    nonces = [wire.send("POST", "/v1/check", body)[1]["results"]["send"]["confirm_nonce"] for _ in range(3)]
+    wire.send("POST", f"/v1/confirmations/{nonces[0]}", {"approved": True})
+    wire.send("POST", f"/v1/confirmations/{nonces[1]}", {"approved": False})
+    clock.advance(300)
+
+    records = [wire.send("POST", "/v1/prompts/lookup", {"nonce": nonce})[1] for nonce in nonces]
+
+    assert [record["status"] for record in records] == ["approved", "rejected", "expired"]
+    assert {(record["scope"], record["resource"], record["kind"]) for record in records} == {
+        ("send", "mailbox", "confirm")
+    }
+    status, unknown = wire.send("POST", "/v1/prompts/lookup", {"nonce": "forged"})
+    assert (status, unknown["error"]["code"]) == (404, "prompt_not_found")
+    assert wire.send("POST", "/v1/prompts/lookup", {})[0] == 422
