@@ -11,7 +11,7 @@ from servers import ARGUMENTS, fastmcp, our_gate, ran
 
 TITLE = "added to a FastMCP call: our gate / the middleware of allowly 0.8.0"
 TARGET = "<= 0.5"
-OPERATIONS = 25
+OPERATIONS = 10
 
 
 async def samples(effort: Effort) -> Samples:

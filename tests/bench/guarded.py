@@ -12,7 +12,7 @@ from servers import ARGUMENTS, fastmcp, our_gate, ran
 
 TITLE = "a guarded, allowed call / the unguarded call + a bare HTTP round trip"
 TARGET = "<= 1.3"
-OPERATIONS = 25
+OPERATIONS = 10
 
 BODY = json.dumps({"authorization_id": "auth_1", "scopes": ["echo"], "resource": "x" * 80}).encode()
 REQUEST = b"POST /v1/check HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)

@@ -14,7 +14,7 @@ from allowly_authority import AuthorityClient
 
 TITLE = "32 parallel checks: AuthorityClient / the client of allowly 0.8.0, by rate"
 TARGET = ">= 4"
-OPERATIONS = 3
+OPERATIONS = 1
 
 PARALLEL = 32
 CHECKS = 4

@@ -17,13 +17,14 @@ from types import ModuleType
 from sampling import Effort, Samples
 
 NAMES = ("ungated", "guarded", "added", "parallel", "startup")
-SLICES = 60
+SECONDS = 20.0
+"""How long each benchmark measures."""
 
 
 def effort(module: ModuleType, *, quick: bool) -> Effort:
     if quick:
-        return Effort(slices=3, operations=min(module.OPERATIONS, 2), warm_up=1)
-    return Effort(slices=SLICES, operations=module.OPERATIONS, warm_up=2 * module.OPERATIONS)
+        return Effort(seconds=0, operations=min(module.OPERATIONS, 2), warm_up=1)
+    return Effort(seconds=SECONDS, operations=module.OPERATIONS, warm_up=3 * module.OPERATIONS)
 
 
 def is_met(ratio: float, target: str) -> bool:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+MIN_SLICES = 3
+
 Slice = dict[str, float]
 """Seconds for one operation of each case, measured one right after the other."""
 
@@ -22,12 +24,12 @@ class Effort:
     """How much to measure.
 
     Attributes:
-        slices: How often each case has its turn.
-        operations: How many operations a turn has.
+        seconds: How long slices are begun; at least `MIN_SLICES` are.
+        operations: How many operations of a case one slice has.
         warm_up: How many operations of each case come first and are not counted.
     """
 
-    slices: int
+    seconds: float
     operations: int
     warm_up: int
 
@@ -75,7 +77,8 @@ async def measure(cases: Mapping[str, Case], ratio: Callable[[Slice], float], ef
     gc.freeze()
     order, dice = list(cases), random.Random(1)  # noqa: S311 - an order, no secret
     slices: list[Slice] = []
-    for _ in range(effort.slices):
+    until = time.perf_counter() + effort.seconds
+    while len(slices) < MIN_SLICES or time.perf_counter() < until:
         dice.shuffle(order)
         slices.append({name: await _turn(cases[name], effort.operations) for name in order})
     gc.unfreeze()

@@ -10,7 +10,7 @@ from allowly_harness import ApprovingClientSession
 
 TITLE = "an un-gated call: ApprovingClientSession / ClientSession"
 TARGET = "<= 1.05"
-OPERATIONS = 100
+OPERATIONS = 30
 
 
 async def samples(effort: Effort) -> Samples:
