@@ -20,7 +20,7 @@ from allowly_authority.addresses import checked_base_url, path_segment
 from allowly_authority.calls import Call, bearer, encoded, lookup_call, settle_call
 from allowly_authority.errors import AuthorityError, AuthorityUnavailable, InvalidRequest, MalformedReply
 from allowly_authority.lean_imports import without_httpx_command_line
-from allowly_authority.outcomes import Answer, understood
+from allowly_authority.outcomes import Answer, failure_of, understood
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.replies import (
     AuthorizationReply,
@@ -341,7 +341,7 @@ class AuthorityClient:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-            return _failure(error)
+            return failure_of(error.__cause__ if isinstance(error, httpx.HTTPError) else error)
 
     def _request(self, call: Call, deadline: float) -> httpx.Request:
         headers = self._headers.copy()
@@ -385,16 +385,3 @@ async def _read(response: httpx.Response) -> Answer | AuthorityError:
     return Answer(
         response.status_code, bytes(content), media_type == "application/json", response.headers.get("retry-after")
     )
-
-
-def _failure(error: Exception) -> AuthorityError:
-    # The transport maps a lost connection to `ConnectTimeout`: only aiohttp's own class tells
-    # whether the request may have left.
-    cause = error.__cause__ if isinstance(error, httpx.HTTPError) else error
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return AuthorityUnavailable("The authority cannot be reached.", kind="connect", sent=False)
-    if isinstance(cause, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
-        return InvalidRequest("The authority's address cannot be used.")
-    if isinstance(cause, aiohttp.ClientResponseError):
-        return MalformedReply("The authority's reply is not HTTP.")
-    return AuthorityUnavailable("The authority ended the connection.", kind="closed", sent=True)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar, cast
 
+import aiohttp
 from pydantic import ValidationError
 
 from allowly_authority.errors import (
@@ -49,6 +50,22 @@ class Answer:
     content: bytes = field(repr=False)
     is_json: bool
     retry_after: str | None
+
+
+def failure_of(cause: BaseException | None) -> AuthorityError:
+    """Return what a failed exchange means.
+
+    Args:
+        cause: What aiohttp raised. Its adapter for httpx calls a connection that was lost a
+            `ConnectTimeout`, so only aiohttp's own class tells whether the request may have left.
+    """
+    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return AuthorityUnavailable("The authority cannot be reached.", kind="connect", sent=False)
+    if isinstance(cause, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return InvalidRequest("The authority's address cannot be used.")
+    if isinstance(cause, aiohttp.ClientResponseError):
+        return MalformedReply("The authority's reply is not HTTP.")
+    return AuthorityUnavailable("The authority ended the connection.", kind="closed", sent=True)
 
 
 def error_of_status(status: int, retry_after: str | None) -> AuthorityError:
