@@ -55,8 +55,8 @@ class CallFacts:
 
         Args:
             tool: The name in the request.
-            arguments: The arguments in the request; `None` for none. They are copied: a client in
-                the same process shares its dict with the server and could change it during the check.
+            arguments: The arguments in the request; `None` for none. They are copied: a caller in
+                the same process may share them with the server and could change them during the check.
             context: The framework's own context.
             request_state: The state that the request brings back, if any.
             answers: The input that the request brings, if any.

@@ -138,19 +138,24 @@ async def test_the_same_gate_registered_twice_uses_up_one_approval(kind, bench):
 
 
 async def test_an_argument_that_the_caller_changes_during_the_check_is_not_what_runs(bench):
-    user = await bench.authority.grant()
-    arguments = {"user_id": user, "text": ["5"]}
+    """A9: a caller in the same process shares the inner values of its arguments with the server."""
+    user, ran = await bench.authority.grant("pay"), []
+    arguments = {"user_id": user, "amounts": [5]}
 
     def change_it(user_id):
-        arguments["text"][0] = "999999"
+        arguments["amounts"][0] = 999999
         return user_id
 
-    mw = bench.guard(authorization_id_fn=change_it)
-    async with bench.client(bench.build("lowlevel", mw), "2026-07-28") as client:
-        await client.call_tool("send", arguments)
+    server = fastmcp.FastMCP("bank", middleware=[bench.guard(authorization_id_fn=change_it)])
 
-    assert arguments["text"] == ["999999"]
-    assert bench.texts() == [["5"]]
+    @server.tool
+    def pay(user_id: str, amounts: list[int]) -> None:
+        ran.append(amounts)
+
+    await server.call_tool("pay", arguments)
+
+    assert arguments["amounts"] == [999999]
+    assert ran == [[5]]
 
 
 async def test_a_cached_result_behind_the_gate_is_still_checked(bench):
