@@ -13,7 +13,7 @@ from typing import Final
 from allowly_harness.display.reasons import explain
 from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own
 from allowly_harness.display.values import ShownValue, ascii_arguments, full_arguments, show_value
-from allowly_harness.protocol.models import DEFAULT_TTL_SECONDS, ApprovalRequest, ToolInfo, Verification
+from allowly_harness.protocol.models import DEFAULT_TTL_SECONDS, ApprovalRequest, ToolCall, ToolInfo, Verification
 
 MAX_ARGUMENT_ROWS: Final = 12
 """Most arguments on the card; the others are folded and must be read in the full view."""
@@ -131,17 +131,22 @@ def ttl_for(request: ApprovalRequest) -> int:
     return DEFAULT_TTL_SECONDS if request.verification is Verification.MATCHED else SHORT_TTL_SECONDS
 
 
-def summary_of(request: ApprovalRequest, *, revealed: bool = False, limit: int = 160) -> Shown:
+def summary_of(request: ApprovalRequest, *, revealed: bool = False) -> Shown:
+    """Return tool and first arguments of the call in question in one line."""
+    return summary_of_call(request.call, revealed=revealed)
+
+
+def summary_of_call(call: ToolCall, *, revealed: bool = False, limit: int = 160) -> Shown:
     """Return tool and first arguments in one line of about `limit` characters."""
-    parts: list[Shown | str] = [identifier(request.call.tool)]
+    parts: list[Shown | str] = [identifier(call.tool)]
     length = 0
-    for index, (name, value) in enumerate(request.call.arguments.items()):
+    for index, (name, value) in enumerate(call.arguments.items()):
         shown = show_value(name, value, revealed=revealed).shown
         fits = len(shown.text) <= _SUMMARY_VALUE_CHARACTERS and not shown.right_to_left
         short = shown if fits else own("...")
         piece = joined([" ", identifier(name), "=", short])
         if length + len(piece.text) > limit:
-            parts.append(f" ... +{len(request.call.arguments) - index} more")
+            parts.append(f" ... +{len(call.arguments) - index} more")
             break
         parts.append(piece)
         length += len(piece.text)
