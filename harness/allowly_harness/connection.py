@@ -144,6 +144,7 @@ class _Connection:
         self._era: Era = era
         self._limit = connect_seconds
         self._log = log
+        self._log_start = 0
         self._options = options
         self._stop = anyio.Event()
         self._ready: asyncio.Future[ApprovingClientSession] | None = None
@@ -152,6 +153,7 @@ class _Connection:
     async def __aenter__(self) -> ApprovingClientSession:
         if self._owner is not None:
             raise RuntimeError("a connection can be entered once")
+        self._log_start = self._log_size()
         self._ready = asyncio.get_running_loop().create_future()
         self._owner = asyncio.create_task(self._own(self._ready), name="allowly-harness connection")
         # The limit is kept out here: a scope inside the owner would end while what it opened goes on.
@@ -206,12 +208,19 @@ class _Connection:
         configured = getattr(server, "configured", None) or getattr(server, "name", None) or server or "the server"
         return f"cannot connect to {configured}: {reason}{self._last_words()}"
 
+    def _log_size(self) -> int:
+        try:
+            return self._log.stat().st_size if self._log is not None else 0
+        except OSError:
+            return 0
+
     def _last_words(self) -> str:
         if self._log is None:
             return ""
         try:
             with self._log.open("rb") as log:
-                log.seek(max(0, self._log.stat().st_size - LOG_TAIL_BYTES))
+                # What stood there before was said by an earlier run.
+                log.seek(max(self._log_start, self._log_size() - LOG_TAIL_BYTES))
                 lines = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""

@@ -40,12 +40,12 @@ def parse_server(server: str | Sequence[str]) -> ServerSpec:
     if not isinstance(server, str):
         return _command(tuple(server), shlex.join(server))
     text = server.strip()
-    if text.startswith(("http://", "https://")):
+    if text.lower().startswith(("http://", "https://")):
         return _url(text)
     if text.startswith("demo:"):
         return _demo(text.removeprefix("demo:"))
     path = Path(text)
-    if path.suffix in _RUNTIMES and path.is_file():
+    if path.suffix in _RUNTIMES and _is_file(path):
         return _command((_RUNTIMES[path.suffix], str(path)), text)
     try:
         words = tuple(shlex.split(text))
@@ -56,10 +56,23 @@ def parse_server(server: str | Sequence[str]) -> ServerSpec:
     return _command(words, text)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # A name that no file can have, such as one that is too long.
+        return False
+
+
 def _url(text: str) -> ServerSpec:
-    parts = urlsplit(text)
+    # No message repeats the URL: it may hold a password.
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ConfigurationError("the URL of the server cannot be read") from None
     if not parts.hostname:
-        raise ConfigurationError(f"{text!r} names no host")
+        raise ConfigurationError("the URL of the server names no host")
     # What is shown and logged carries no credentials.
     shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
     return ServerSpec(ServerInfo(name=parts.netloc.rpartition("@")[2], configured=shown), url=text)
