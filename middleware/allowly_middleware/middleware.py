@@ -111,13 +111,14 @@ class AllowlyMCPMiddleware(_Base):
         chain.append(cls(api_key, authorization_id_fn, **options))
         return server
 
-    async def __call__(self, context: Any, call_next: Any) -> Any:
+    # The SDK's protocol names the first parameter `ctx`, FastMCP's base class `context`; both pass it by position.
+    async def __call__(self, ctx: Any, call_next: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Handle one message, for either framework."""
-        if isinstance(context, ServerRequestContext):
-            return await sdk.guard(self._gate, self, context, call_next)  # pyright: ignore[reportUnknownArgumentType] - the parameters of the context are open
+        if isinstance(ctx, ServerRequestContext):
+            return await sdk.guard(self._gate, self, ctx, call_next)
         from allowly_middleware.adapters import fastmcp
 
-        return await fastmcp.guard(self._gate, self, context, call_next)
+        return await fastmcp.guard(self._gate, self, ctx, call_next)
 
     async def check_resource_access(self, context: Any) -> None:
         """Let every resource through, for FastMCP: this is a gate for tools."""
