@@ -107,7 +107,7 @@ def client_of(server: Any, era: str = "auto", **options: Any) -> Any:
 
 async def call(client: Any, tool: str, **arguments: Any) -> Any:
     """Call a tool and return the plain `CallToolResult`, error or not."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         if isinstance(client, fastmcp.Client):
             return await client.call_tool_mcp(tool, arguments)
         return await client.call_tool(tool, arguments)
