@@ -15,7 +15,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from allowly_authority.binding import bound_resource
 from allowly_authority.service.authority import Authority
@@ -65,8 +65,8 @@ class AuthorityMachine(RuleBasedStateMachine):
     authorizations = Bundle("authorizations")
     nonces = Bundle("nonces")
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(target=authorizations)
+    def begin(self) -> str:
         self.folder = tempfile.TemporaryDirectory()
         self.now = 1_800_000_000.0
         self.runner = asyncio.Runner()
@@ -76,6 +76,7 @@ class AuthorityMachine(RuleBasedStateMachine):
         self.asked: list[Asked] = []
         self.keys: dict[str, tuple[Any, dict[str, Any], float]] = {}
         self.seen: dict[str, str] = {}
+        return self.authorize(5000)
 
     def open(self) -> None:
         self.path = Path(self.folder.name) / "authority.db"
@@ -94,8 +95,11 @@ class AuthorityMachine(RuleBasedStateMachine):
         except ApiProblem as problem:
             return problem.status
 
-    @rule(target=authorizations, days=st.integers(1, 400))
-    def authorize(self, days: int) -> str:
+    @rule(target=authorizations, hours=st.integers(1, 100))
+    def another_authorization(self, hours: int) -> str:
+        return self.authorize(hours)
+
+    def authorize(self, hours: int) -> str:
         request = CreateRequest.model_validate(
             {
                 "user_id": "usr_7",
@@ -104,11 +108,11 @@ class AuthorityMachine(RuleBasedStateMachine):
                 "requires_confirm_for": [name for name, rules in SCOPES.items() if "confirm" in rules],
                 "requires_escalation_for": [name for name, rules in SCOPES.items() if "escalate" in rules],
                 "requires_deny_for": ["never"],
-                "expires_at": format_timestamp(int((self.now + days * 600) * 1000)),
+                "expires_at": format_timestamp(int((self.now + hours * 3600) * 1000)),
             }
         )
         created = self.runner.run(self.authority.create(request, None))["authorization_id"]
-        self.expiry[created] = self.now + days * 600
+        self.expiry[created] = self.now + hours * 3600
         return created
 
     @rule(
@@ -120,11 +124,42 @@ class AuthorityMachine(RuleBasedStateMachine):
     def check(self, authorization: str, scope: str, resource: str | None) -> str:
         return self.ask(authorization, scope, resource)
 
-    @rule(target=nonces, handle=nonces)
-    def check_again(self, handle: str) -> str:
+    @precondition(lambda self: self.asked)
+    @rule(target=nonces, back=st.integers(1, 4), times=st.integers(1, 2))
+    def check_again(self, back: int, times: int) -> str:
         """The retry after an answer, or instead of one."""
-        question = next((question for question in self.asked if question.handle == handle), None)
-        return "unknown" if question is None else self.ask(question.authorization, question.scope, question.resource)
+        question = self.asked[-min(back, len(self.asked))]
+        for _ in range(times):
+            handle = self.ask(question.authorization, question.scope, question.resource)
+        return handle
+
+    @rule(
+        target=nonces,
+        authorization=authorizations,
+        scope=st.sampled_from(["send", "delete", "wire"]),
+        resource=st.sampled_from(RESOURCES),
+        yes=st.sampled_from([True, True, False]),
+        pause=st.sampled_from([0, 0, 0, 59, 60, 61, 299, 300]),
+    )
+    def converse(self, authorization: str, scope: str, resource: str | None, yes: bool, pause: float) -> str:
+        """A whole course: asked, answered, perhaps late, and tried until the approval is used up."""
+        for _ in range(2 if scope == "wire" else 1):
+            self.ask(authorization, scope, resource)
+            if self.asked:
+                self.answer(1, yes, 60)
+        self.now += pause
+        self.ask(authorization, scope, resource)
+        return self.ask(authorization, scope, resource)
+
+    @precondition(lambda self: self.asked)
+    @rule(back=st.integers(1, 4), yes=st.booleans(), ttl=st.integers(1, 300))
+    def answer(self, back: int, yes: bool, ttl: int) -> None:
+        """The usual course: one of the last questions is answered by whom it is for."""
+        question = self.asked[-min(back, len(self.asked))]
+        if question.kind == "confirm":
+            self.settle_one(question.handle, yes, ttl)
+        else:
+            self.resolve_one(question.handle, "approved" if yes else "rejected", "compliance-1")
 
     def ask(self, authorization: str, scope: str, resource: str | None) -> str:
         request = CheckRequest(authorization_id=authorization, scopes=[scope], resource=resource)
@@ -197,6 +232,9 @@ class AuthorityMachine(RuleBasedStateMachine):
 
     @rule(handle=nonces, approved=st.booleans(), ttl=st.integers(1, 300))
     def settle(self, handle: str, approved: bool, ttl: int) -> None:
+        self.settle_one(handle, approved, ttl)
+
+    def settle_one(self, handle: str, approved: bool, ttl: int) -> None:
         outcome = self.problem(self.authority.settle(handle, SettleRequest(approved=approved, ttl_seconds=ttl), None))
         question = next((a for a in self.asked if a.handle == handle and a.kind == "confirm"), None)
         if question is None or question.state != "pending" or question.expires <= self.now:
@@ -212,6 +250,9 @@ class AuthorityMachine(RuleBasedStateMachine):
         by=st.sampled_from(["compliance-1", "usr_7", "mail-bot"]),
     )
     def resolve(self, handle: str, resolution: Any, by: str) -> None:
+        self.resolve_one(handle, resolution, by)
+
+    def resolve_one(self, handle: str, resolution: Any, by: str) -> None:
         request = ResolveRequest(resolution=resolution, resolved_by=by)
         outcome = self.problem(self.authority.resolve(handle, request))
         question = next((a for a in self.asked if a.handle == handle and a.kind == "escalate"), None)
@@ -230,6 +271,7 @@ class AuthorityMachine(RuleBasedStateMachine):
         else:
             assert outcome == 409
 
+    @precondition(lambda self: len(self.expiry) > 2)
     @rule(authorization=authorizations)
     def revoke(self, authorization: str) -> None:
         """I13: from here on nothing is allowed, which `check` goes on to try."""
@@ -261,7 +303,7 @@ class AuthorityMachine(RuleBasedStateMachine):
         else:
             assert outcome == first[1]
 
-    @rule(seconds=st.sampled_from([0.001, 1, 29, 59, 60, 299, 300, 3600, 86399, 86400]))
+    @rule(seconds=st.sampled_from([0.001, 1, 29, 60, 300, 86399]))
     def tick(self, seconds: float) -> None:
         self.now += seconds
 
@@ -315,4 +357,4 @@ class AuthorityMachine(RuleBasedStateMachine):
 
 
 TestAuthorityAgainstTheModel = AuthorityMachine.TestCase
-TestAuthorityAgainstTheModel.settings = settings(max_examples=40, stateful_step_count=50, deadline=None)
+TestAuthorityAgainstTheModel.settings = settings(max_examples=25, stateful_step_count=50, deadline=None)
