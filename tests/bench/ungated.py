@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from mcp import ClientSession
 from sampling import Effort, Samples, measure
 from servers import ARGUMENTS, lowlevel, ran, session_on
@@ -28,5 +30,8 @@ async def samples(effort: Effort) -> Samples:
             ran(await approving.call_tool("echo", dict(ARGUMENTS)))
 
         return await measure(
-            {"bare": call_bare, "approving": call_approving}, lambda one: one["approving"] / one["bare"], effort
+            {"bare": call_bare, "approving": call_approving},
+            lambda one: one["approving"] / one["bare"],
+            effort,
+            clock=time.process_time,
         )
