@@ -160,6 +160,14 @@ def test_a_forbidden_step_is_refused_before_it_is_performed(name: str) -> None:
     assert life.state is state
 
 
+@pytest.mark.parametrize("answer", [a for a in ANSWERS if a is not YES], ids=lambda answer: answer.kind.value)
+def test_no_other_answer_is_taken_for_a_yes(answer: Answer) -> None:
+    """G1: silence, a closed question and a wish are no approval."""
+    for post in (POST_YES, RESOLVE_YES):
+        with pytest.raises(LocalProtocolError, match="not allowed"):
+            walk(BLOCKED, (ASK, answer)).before(post)
+
+
 ALLOWED: dict[str, list[Step]] = {
     "an accepted yes": [(ASK, YES), (POST_YES, Posted(PostedAs.ACCEPTED))],
     "a yes that may count": [(ASK, YES), (POST_YES, Posted(PostedAs.LOST))],
