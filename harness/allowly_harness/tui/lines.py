@@ -1,0 +1,140 @@
+"""A scrolling view of laid-out lines, and the net that keeps control characters off the terminal.
+
+Lines are drawn piece by piece as segments. No markup is parsed anywhere, and only the lines on the
+screen are rendered, so a result of a megabyte costs no more than a short one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+from textual.content import Content
+from textual.filter import LineFilter
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from allowly_harness.display.layout import Line, Role, pieces
+from allowly_harness.display.sanitize import Shown
+
+_FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
+
+
+class NoControls(LineFilter):
+    """Takes what no line may hold out of every line of every widget, as the last thing before the terminal.
+
+    The sanitiser comes first and shows such characters. This net is for text that got past it.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - the base's
+        """Return the segments without control characters and without links."""
+        return [self._clean(segment) for segment in segments]
+
+    @staticmethod
+    def _clean(segment: Segment) -> Segment:
+        text, style, control = segment
+        if _FORBIDDEN.search(text):
+            text = _FORBIDDEN.sub("", text)
+        if style is not None and style.link:
+            style = style.update_link(None)
+        return Segment(text, style, control)
+
+
+def content(shown: Shown, altered: str = "reverse") -> Content:
+    """Turn shown text into Textual's own kind of text, without any markup."""
+    return Content.assemble(*[(span.text, altered) if span.altered else span.text for span in shown.spans])
+
+
+class LinesView(ScrollView):
+    """Shows lines of styled pieces.
+
+    Args:
+        lay_out: Makes the lines for a width; called again when the width changes.
+    """
+
+    DEFAULT_CSS = """
+    LinesView { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable;
+                scrollbar-size-vertical: 1; background: transparent; }
+    LinesView > .lines--heading { text-style: bold; color: $text-accent; background: transparent; }
+    LinesView > .lines--label { color: $text-secondary; background: transparent; }
+    LinesView > .lines--note { color: $text-muted; background: transparent; }
+    LinesView > .lines--warning { text-style: bold; color: $text-warning; background: transparent; }
+    LinesView > .lines--gutter { color: $text-error; background: transparent; }
+    LinesView > .lines--altered { text-style: reverse; background: transparent; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{role}" for role in Role}
+
+    def __init__(
+        self,
+        lay_out: Callable[[int], Sequence[Line]] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's name
+        focusable: bool = False,
+    ) -> None:
+        super().__init__(id=id)
+        self.can_focus = focusable
+        self._lay_out: Callable[[int], Sequence[Line]] = lay_out or (lambda _: ())
+        self._lines: Sequence[Line] = ()
+        self._laid_out_for = -1
+
+    def show(self, lay_out: Callable[[int], Sequence[Line]], *, keep_place: bool = False) -> None:
+        """Show other lines, from the top unless `keep_place`."""
+        self._lay_out = lay_out
+        self._laid_out_for = -1
+        self._fit()
+        if not keep_place:
+            self.scroll_to(0, 0, animate=False)
+
+    @property
+    def line_count(self) -> int:
+        """How many lines there are."""
+        return len(self._lines)
+
+    def reaches(self, count: int) -> bool:
+        """Tell whether the line with that number, or one behind it, is on the screen now."""
+        height = self.scrollable_content_region.height
+        return height > 0 and self._laid_out_for > 0 and self.scroll_offset.y + height >= count
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last line is on the screen now."""
+        return self.reaches(len(self._lines))
+
+    def on_resize(self) -> None:
+        """Lay the lines out for the new width."""
+        self._fit()
+
+    def _fit(self) -> None:
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        if width != self._laid_out_for:
+            self._laid_out_for = width
+            self._lines = self._lay_out(width)
+            self.virtual_size = Size(width, len(self._lines))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Render one line of the screen."""
+        number = self.scroll_offset.y + y
+        width = self.size.width
+        base = self.rich_style
+        if number >= len(self._lines):
+            return Strip.blank(width, base)
+        segments = [Segment(piece.text, base + self._style(piece.role)) for piece in self._lines[number]]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _style(self, role: Role) -> Style:
+        if role in (Role.PLAIN, Role.VALUE, Role.FOREIGN):
+            return Style.null()
+        return self.get_component_rich_style(f"lines--{role}", partial=True)
+
+
+def plain_lines(texts: Iterable[Shown], role: Role = Role.PLAIN) -> tuple[Line, ...]:
+    """Return shown lines as lines of the view, without folding."""
+    return tuple(pieces(text, role) for text in texts)

@@ -1,0 +1,155 @@
+"""A session that asks what it is told to ask, a clock that tests turn, and the app around both."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import anyio
+import pytest
+
+from allowly_harness.display.clock import Clock
+from allowly_harness.protocol.models import Answer, ApprovalRequest, ServerInfo, ToolCall, ToolInfo, Verification
+from allowly_harness.tui.app import HarnessApp
+from allowly_harness.tui.approver import TuiApprover
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+class Hands:
+    """The hands of the clock, in seconds after noon; a key is pressed when they say."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def clock(self) -> Clock:
+        return Clock(lambda: NOON + timedelta(seconds=self.passed), lambda: self.passed)
+
+
+class FakeSession:
+    """Lists tools and answers calls; `behave` says how."""
+
+    def __init__(self, approver: TuiApprover, tools: list[SimpleNamespace]) -> None:
+        self.server = ServerInfo("mail", "python mail_server.py")
+        self.approver = approver
+        self.tools = tools
+        self.called: list[tuple[str, dict]] = []
+        self.behave: Callable = self._at_once
+
+    async def list_tools(self, *, params=None):
+        return SimpleNamespace(tools=self.tools, next_cursor=None)
+
+    async def call_tool(self, name, arguments=None):
+        self.called.append((name, arguments))
+        return await self.behave(name, arguments)
+
+    async def _at_once(self, name, arguments):
+        return result("done")
+
+
+def result(text: str, *, is_error: bool = False, outcome: str | None = None) -> SimpleNamespace:
+    meta = {"allowly-harness/approval": {"outcome": outcome}} if outcome else None
+    block = SimpleNamespace(type="text", text=text)
+    return SimpleNamespace(content=[block], is_error=is_error, structured_content=None, meta=meta)
+
+
+def tool(name: str, description: str = "Does it.", **properties: str) -> SimpleNamespace:
+    schema = {
+        "type": "object",
+        "properties": {key: {"type": kind} for key, kind in properties.items()},
+        "required": list(properties),
+    }
+    return SimpleNamespace(name=name, title=None, description=description, input_schema=schema)
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def make_result():
+    return result
+
+
+@pytest.fixture
+def question() -> Callable[..., ApprovalRequest]:
+    """Make a question that ends 41 s after noon; keywords replace its fields, `arguments` those of its call."""
+
+    def make(*, arguments=None, tool_name="send_email", **fields) -> ApprovalRequest:
+        given = {"to": "ada@example.com"} if arguments is None else arguments
+        defaults = {
+            "kind": "confirm",
+            "call": ToolCall("mail", tool_name, given),
+            "reason": "scope_requires_user_confirmation",
+            "expires_at": NOON + timedelta(seconds=41),
+            "server": ServerInfo("mail", "python mail_server.py"),
+            "tool": ToolInfo(tool_name),
+            "verification": Verification.MATCHED,
+        }
+        return ApprovalRequest(**{**defaults, **fields})
+
+    return make
+
+
+class Desk:
+    """A running app with what a test does to it."""
+
+    def __init__(self, app: HarnessApp, pilot, session: FakeSession, approver: TuiApprover, hands: Hands) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.session = session
+        self.approver = approver
+        self.hands = hands
+        self.answers: list[Answer] = []
+
+    async def ask(self, request: ApprovalRequest) -> None:
+        self.answers.append(await self.approver.ask(request))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        with anyio.fail_after(5):
+            while not condition():
+                await self.pilot.pause(0.01)
+
+    async def press(self, *keys: str, after: float = 0.0) -> None:
+        """Press keys `after` seconds of the clock, all at one moment."""
+        self.hands.passed += after
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    @property
+    def card(self) -> str:
+        """The name of the screen on top."""
+        return type(self.app.screen).__name__
+
+    @property
+    def text(self) -> str:
+        """What is on the screen now, as plain text."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+@pytest.fixture
+def running(hands, tmp_path):
+    """Run an app: `async with running(size=(80, 24)) as desk`."""
+
+    @asynccontextmanager
+    async def run(size=(80, 24), tools=None, hints=(), log=None) -> AsyncIterator[Desk]:
+        approver = TuiApprover()
+        tools = tools or [tool("send_email", to="string"), tool("delete_mailbox", mailbox="string"), tool("list")]
+        session = FakeSession(approver, tools)
+        app = HarnessApp(
+            session,
+            approver=approver,
+            hints=hints,
+            server_log=log,
+            clock=hands.clock(),
+            key_time=lambda _: hands.passed,
+        )
+        async with app.run_test(size=size, notifications=True) as pilot:
+            desk = Desk(app, pilot, session, approver, hands)
+            await desk.until(lambda: "tools" in desk.text)
+            yield desk
+        approver.detach()
+
+    return run
