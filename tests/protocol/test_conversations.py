@@ -74,9 +74,10 @@ class Move:
 
 @dataclass(frozen=True)
 class Script:
-    """One conversation to be: what everybody does, in order. Where a list ends, the tool runs, and answers are no."""
+    """One conversation to be: what everybody does, in order. Where `moves` end, `end` follows; answers end with no."""
 
     moves: list[Move]
+    end: Move
     records: list[str]
     answers: list[Answer | None]
     posts: list[PostedAs]
@@ -106,7 +107,7 @@ class World:
         match effect:
             case Invoke(call=call):
                 self.sent = call
-                move = taken(self.script.moves, self.count(Invoke), Move("done"))
+                move = taken(self.script.moves, self.count(Invoke), self.script.end)
                 return self.reply(move)
             case Lookup():
                 return self.record(taken(self.script.records, self.count(Lookup), "match"), effect.kind)
@@ -205,7 +206,7 @@ DECISIONS = st.builds(
     st.sampled_from([ME, "boss", None]),
     st.booleans(),
 )
-RESULTS = st.sampled_from(["done", "failed", "lost", "refused", "printed", "deny"])
+RESULTS = st.sampled_from(["done", "failed", "lost", "lost", "refused", "printed", "deny"])
 MALFORMED = st.sampled_from([Move("confirm", "malformed"), Move("escalate", "malformed")])
 OTHERS = st.builds(Move, RESULTS, echo=st.booleans()) | MALFORMED
 GOOD_RECORDS = st.sampled_from(["match", "match", "unbound", "unsupported", "for the boss"])
@@ -224,7 +225,8 @@ COUNTING = [PostedAs.ACCEPTED, PostedAs.ACCEPTED, PostedAs.LOST, PostedAs.GONE, 
 
 SCRIPTS = st.builds(
     Script,
-    moves=st.lists(mostly(DECISIONS, OTHERS), min_size=2, max_size=7),
+    moves=st.lists(mostly(DECISIONS, OTHERS), min_size=1, max_size=7),
+    end=st.builds(Move, RESULTS, echo=st.booleans()),
     records=st.lists(mostly(GOOD_RECORDS, st.sampled_from(RECORDS)), max_size=6),
     answers=st.lists(mostly(st.sampled_from(ONWARD), st.sampled_from(ANSWERS)), min_size=3, max_size=8),
     posts=st.lists(mostly(st.sampled_from(COUNTING), st.just(PostedAs.CONFLICT)), max_size=8),
