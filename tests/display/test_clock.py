@@ -53,3 +53,10 @@ def test_the_time_left_is_rounded_up():
 )
 def test_durations_are_written_as_a_clock(seconds, written):
     assert duration(seconds) == written
+
+
+def test_an_end_on_another_day_is_written_with_its_day():
+    hands = Hands()
+
+    assert ":" in Deadline(NOON + timedelta(hours=1), hands.clock()).local_time
+    assert Deadline(NOON + timedelta(hours=24), hands.clock()).local_time.startswith("2026-11-2")

@@ -150,6 +150,7 @@ async def test_a_withdrawn_question_closes_its_card(running, question):
 
         await desk.until(lambda: desk.card == "MainScreen")
         await desk.until(lambda: any("withdrawn" in note.message for note in desk.app._notifications))
+        assert "WAITING" not in desk.text
 
 
 async def test_a_second_question_waits_for_the_first_and_is_held_off_anew(running, question):

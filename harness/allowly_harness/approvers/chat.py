@@ -94,8 +94,8 @@ class _Question:
         self._request = request
         self._code = code
         self._deadline = Deadline(request.expires_at, clock)
-        self._card = build_card(request, code=code)
         self._choices = choices_for(request)
+        self._card = build_card(request, code=code if Verb.APPROVE in self._choices else None)
         self._may_approve = Verb.APPROVE in self._choices
         self._view = _FullView(request)
         self._line = QuestionLine(self._message)

@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
+
+_HALF_A_DAY: Final = 12 * 3600.0
 
 
 def _utc_now() -> datetime:
@@ -61,8 +64,10 @@ class Deadline:
 
     @property
     def local_time(self) -> str:
-        """The end as this computer's local time of day, `14:10:21`."""
-        return local_time(self._expires_at)
+        """The end in this computer's local time: `14:10:21`, with the day if that is half a day away or more."""
+        if self.remaining < _HALF_A_DAY:
+            return local_time(self._expires_at)
+        return self._expires_at.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def duration(seconds: float) -> str:

@@ -158,7 +158,8 @@ class HarnessApp(App[None]):
     @property
     def waiting(self) -> int:
         """How many questions and waits are open."""
-        return len(self._questions) + len(self._waits)
+        answers = [one.answer for one in self._questions] + [one.answer for one in self._waits]
+        return sum(1 for answer in answers if not answer.done())
 
     def call(self, number: int) -> CallEntry | None:
         """Return the call with a number."""
@@ -262,6 +263,7 @@ class HarnessApp(App[None]):
             self.bell()
             if wait.screen is not None:
                 wait.screen.finish(None)
+        self._main.draw_header()
         self._open_next()
 
     def _open_next(self) -> None:

@@ -305,6 +305,8 @@ class ApprovalScreen(ModalScreen[Answer]):
             return "keys count in a second: anything typed before is thrown away"
         if self.has_class("-denying"):
             return "enter deny   esc back"
+        if self.keys.armed:
+            return "y run it   any other key: back to the question"
         if self._notice:
             return self._notice
         if self._viewing:

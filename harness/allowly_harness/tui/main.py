@@ -122,7 +122,7 @@ class MainScreen(Screen[None]):
 
     def tick(self) -> None:
         """Bring everything that changes with time up to date."""
-        self._draw_header()
+        self.draw_header()
         running = [entry for entry in self.app.calls if entry.running]
         for entry in running:
             self.draw_call(entry)
@@ -144,7 +144,7 @@ class MainScreen(Screen[None]):
         calls.replace_option_prompt(str(entry.number), self._row(entry))
         if self._shown_call is entry:
             self.query_one("#result", LinesView).show(self._result_lines, keep_place=True)
-        self._draw_header()
+        self.draw_header()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter the tools as it is typed."""
@@ -277,7 +277,8 @@ class MainScreen(Screen[None]):
     def _row(self, entry: CallEntry) -> Content:
         return content(entry.row(self.app.clock.monotonic(), max(40, self.size.width - 4)))
 
-    def _draw_header(self) -> None:
+    def draw_header(self) -> None:
+        """Say where we are, and how many questions are open."""
         waiting = self.app.waiting
         parts: list[Shown | str] = ["allowly-harness  ", one_line(self.app.server.name, 60), "  connected"]
         if self.size.width >= 100 and self.app.server.configured:  # noqa: PLR2004 - as the breakpoint above
