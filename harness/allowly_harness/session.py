@@ -103,13 +103,8 @@ class ApprovingClientSession(ClientSession):
         except ValueError as error:
             return _refused(f"The tool did not run: the arguments cannot be sent: {error}.")
 
-        plain = arguments is None and call.canonical == "{}"
-
-        async def send(sent: ToolCall) -> Any:
-            payload = None if plain and sent is call else sent.payload()
-            return await super(ApprovingClientSession, self).call_tool(name, payload, *args, **options)
-
-        first = await send(call)
+        payload = None if arguments is None else call.payload()
+        first = await super().call_tool(name, payload, *args, **options)
         if not (self._accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
             # By far the most calls end here: no successful result is ever a decision (design G9).
             return cast("types.CallToolResult", first)
@@ -117,10 +112,13 @@ class ApprovingClientSession(ClientSession):
         async def invoke(effect: Invoke) -> ToolReply | NoReply:
             if not effect.retry:
                 return self._reply(first)
+            # What was sent without arguments is sent again without, unless a person has given it some.
+            payload = None if arguments is None and effect.call is call else effect.call.payload()
             try:
-                return self._reply(await send(effect.call))
+                again = await super(ApprovingClientSession, self).call_tool(name, payload, *args, **options)
             except Exception as error:  # noqa: BLE001 - whatever it was, the tool may have run
                 return _no_reply(error)
+            return self._reply(again)
 
         return await self._converse(call, invoke)
 
