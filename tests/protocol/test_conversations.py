@@ -194,9 +194,9 @@ def run(script: Script, life: Lifecycle | None = None) -> tuple[World, Ended]:
         return world, stop.value
 
 
-def mostly(good: st.SearchStrategy[Any], bad: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def mostly(good: st.SearchStrategy[Any], bad: st.SearchStrategy[Any], times: int = 9) -> st.SearchStrategy[Any]:
     """Mishaps are rare: conversations that end at once show nothing."""
-    return st.sampled_from([good] * 9 + [bad]).flatmap(lambda drawn: drawn)
+    return st.sampled_from([good] * times + [bad]).flatmap(lambda drawn: drawn)
 
 
 DECISIONS = st.builds(
@@ -227,7 +227,7 @@ SCRIPTS = st.builds(
     Script,
     moves=st.lists(mostly(DECISIONS, OTHERS), min_size=1, max_size=7),
     end=st.builds(Move, RESULTS, echo=st.booleans()),
-    records=st.lists(mostly(GOOD_RECORDS, st.sampled_from(RECORDS)), max_size=6),
+    records=st.lists(mostly(GOOD_RECORDS, st.sampled_from(RECORDS), 3), min_size=1, max_size=6),
     answers=st.lists(mostly(st.sampled_from(ONWARD), st.sampled_from(ANSWERS)), min_size=3, max_size=8),
     posts=st.lists(mostly(st.sampled_from(COUNTING), st.just(PostedAs.CONFLICT)), max_size=8),
     resolutions=st.lists(mostly(st.just(Resolution.APPROVED), st.sampled_from(Resolution)), min_size=1, max_size=4),
