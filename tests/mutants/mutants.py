@@ -1,0 +1,164 @@
+"""Breaks the code on purpose, one small patch at a time, and demands that the tests notice.
+
+    python tests/mutants/mutants.py            all mutants, as a table
+    python tests/mutants/mutants.py nonce id   those whose name or guarantee holds one of the words
+
+Each mutant is applied to a copy of the packages in a temporary folder that stands first on the path of
+a pytest process. Every group of tests that a mutant names must fail on it: the step tests may not hide
+that a property is blind, nor the table that the flow is wrong. A patch whose old text is not there
+exactly once is an error, as is a test run that breaks instead of failing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("harness", "middleware", "demos")
+SECONDS = 300
+"""How long one group of tests may take on one mutant; longer counts as broken."""
+
+GROUPS: dict[str, list[str]] = {
+    "property": ["tests/protocol/test_conversations.py", "-k", "no_conversation_breaks"],
+    "table": ["tests/protocol/test_conversations.py", "-k", "table_never_stands"],
+    "steps": ["tests/protocol/test_flow.py"],
+    "wire": ["tests/protocol/test_wire.py"],
+    "lifecycle": ["tests/protocol/test_lifecycle.py"],
+    "binding": ["tests/protocol/test_binding.py", "tests/protocol/test_models.py"],
+    "driver": ["tests/test_driver.py"],
+    "session": ["tests/session/test_call_tool.py"],
+}
+"""The tests, by what a mutant may name to be killed by."""
+
+QUICK = """
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "mutants",
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""
+"""No shrinking, no memory of earlier failures, the same examples every time."""
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Replaces a text that stands in a file exactly once."""
+
+    path: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A seeded bug: which guarantee it breaks, how, and which groups of tests must each notice it."""
+
+    name: str
+    guarantee: str
+    patches: tuple[Patch, ...]
+    killers: tuple[str, ...]
+
+
+class DoesNotApply(Exception):
+    """The text to be replaced is not there exactly once."""
+
+
+def applied(mutant: Mutant, folder: Path) -> None:
+    """Copy the packages into `folder` and break them.
+
+    Raises:
+        DoesNotApply: The code has changed; the mutant must be written anew.
+    """
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for patch in mutant.patches:
+        path = folder / patch.path
+        text = path.read_text(encoding="utf-8")
+        if text.count(patch.old) != 1:
+            raise DoesNotApply(f"{patch.path} holds {text.count(patch.old)} times: {patch.old!r}")
+        path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
+        compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    (folder / "mutants_profile.py").write_text(QUICK, encoding="utf-8")
+
+
+def verdict(folder: Path, group: str) -> str:
+    """Run a group of tests on the copy: "killed", "survived", or what broke."""
+    path = os.pathsep.join([str(folder), *(str(folder / name) for name in FOLDERS)])
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+    environment |= {"HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"), "PYTEST_ADDOPTS": ""}
+    command = [sys.executable, "-P", "-c", START, str(folder), *GROUPS[group], "-x", "-q", "--no-header", "--tb=line"]
+    command += ["-p", "no:cacheprovider", "-p", "mutants_profile", "--hypothesis-profile", "mutants"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return "no end"
+    if done.returncode in {0, 1}:
+        return "killed" if done.returncode else "survived"
+    tail = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()[-1:]
+    return f"broken: {tail}"
+
+
+START = """
+import sys
+import pytest
+import allowly_authority.binding, allowly_harness
+for module in (allowly_authority.binding, allowly_harness):
+    if not module.__file__.startswith(sys.argv[1]):
+        sys.exit(f"{module.__file__} is not the copy")
+raise SystemExit(pytest.main(sys.argv[2:]))
+"""
+"""Makes sure that what is tested is the copy, then runs pytest."""
+
+
+def tried(mutant: Mutant, groups: Iterable[str]) -> dict[str, str]:
+    """Apply a mutant and return the verdict of each group."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as name:
+        folder = Path(name)
+        try:
+            applied(mutant, folder)
+        except DoesNotApply as error:
+            return {"patch": str(error)}
+        return {group: verdict(folder, group) for group in groups}
+
+
+def main(words: list[str]) -> int:
+    """Run the mutants, print the table and return the exit code: 0 if every one was killed as demanded."""
+    import seeded_edges
+    import seeded_flow
+
+    everything = (*seeded_flow.MUTANTS, *seeded_edges.MUTANTS)
+    chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]
+    used = sorted({killer for mutant in chosen for killer in mutant.killers})
+    healthy = tried(Mutant("nothing broken", "", (), ()), used)
+    failed = [group for group, said in healthy.items() if said != "survived"]
+    if failed:
+        print(f"without any mutant, these do not pass: {healthy}")
+        return 2
+    width = max(len(mutant.name) for mutant in chosen)
+    bad = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for mutant, said in zip(chosen, pool.map(lambda m: tried(m, m.killers), chosen), strict=True):
+            good = set(said.values()) == {"killed"}
+            bad += not good
+            shown = ", ".join(f"{group} {word}" for group, word in said.items())
+            print(f"{'ok  ' if good else 'FAIL'} {mutant.name:<{width}}  {mutant.guarantee:<8} {shown}", flush=True)
+    print(f"{len(chosen) - bad} of {len(chosen)} mutants killed by every group of tests that must notice them")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
