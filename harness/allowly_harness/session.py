@@ -107,7 +107,7 @@ class ApprovingClientSession(ClientSession):
         first = await super().call_tool(name, payload, *args, **options)
         if not (self._accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
             # By far the most calls end here: no successful result is ever a decision (design G9).
-            return cast("types.CallToolResult", first)
+            return _without_forged_outcome(first)
 
         async def invoke(effect: Invoke) -> ToolReply | NoReply:
             if not effect.retry:
@@ -196,13 +196,21 @@ def _handed_on(ended: Ended) -> types.CallToolResult:
     if ended.result is None:
         return _refused(ended.message, _meta(ended))
     if ended.rounds == 0:
-        return cast("types.CallToolResult", ended.result)
+        return _without_forged_outcome(ended.result)
     result: types.Result = ended.result
     update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: _meta(ended)}}
     if ended.outcome is ApprovalOutcome.APPROVED_EDITED and isinstance(result, types.CallToolResult):
         told = f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"
         update["content"] = [*result.content, types.TextContent(type="text", text=told)]
     return cast("types.CallToolResult", result.model_copy(update=update))
+
+
+def _without_forged_outcome(result: Any) -> types.CallToolResult:
+    """Hand a result on as it came, but for a key that only we may write: a server could claim an approval."""
+    if result.meta and APPROVAL_META in result.meta:
+        kept = {name: value for name, value in result.meta.items() if name != APPROVAL_META}
+        result = result.model_copy(update={"meta": kept or None})
+    return cast("types.CallToolResult", result)
 
 
 def _meta(ended: Ended) -> dict[str, Any]:

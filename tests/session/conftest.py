@@ -32,6 +32,7 @@ class GuardedServer:
         self.sent: list[dict[str, Any]] = []
         self.decisions: list[dict[str, Any]] = []
         self.in_tool: Callable[[], Any] | None = None
+        self.answer: types.CallToolResult | None = None
         self.server = Server("guarded", on_list_tools=self._list, on_call_tool=self._call)
         self._issued = 0
 
@@ -92,6 +93,8 @@ class GuardedServer:
         self.runs.append(arguments)
         if self.in_tool is not None:
             await self.in_tool()
+        if self.answer is not None:
+            return self.answer
         return types.CallToolResult(content=[types.TextContent(type="text", text=f"{params.name} done")])
 
     def _blocked(self, arguments: dict[str, Any]) -> dict[str, Any] | None:
