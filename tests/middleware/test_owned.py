@@ -97,9 +97,9 @@ async def test_a_given_client_stays_open(bench):
         bench.client(bench.build("mcpserver", mw)) as client,
     ):
         await bench.call(client, "send", user_id=user, text="5")
-        transport = bench.authority.client._transport
+        session = bench.authority.client._session
 
-    assert bench.authority.client._transport is transport
+    assert bench.authority.client._session is session
 
 
 @pytest.mark.parametrize("setting", [{"base_url": "http://example.com"}, {"base_url": "ftp://x"}, {"api_key": ""}])
