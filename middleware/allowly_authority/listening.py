@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import uvicorn
 
+from allowly_authority.http_protocol import LimitedHttpProtocol
+
 GRACE_SECONDS: Final = 2
 """How long requests under way may take when the server stops."""
 
@@ -18,9 +20,6 @@ never meets a connection that is being closed."""
 
 MAX_CONNECTIONS: Final = 1000
 """Most connections at a time; more are answered with 503."""
-
-MAX_HEADER_BYTES: Final = 16 * 1024
-"""Longest request line and headers together."""
 
 _BACKLOG: Final = 512
 
@@ -66,7 +65,7 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=LimitedHttpProtocol,
                 ws="none",
                 lifespan="off",
                 # Paths hold nonces: neither uvicorn's access log nor its format may see them.
@@ -78,7 +77,6 @@ class HttpServer(uvicorn.Server):
                 limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
-                h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             )
         )
         self._on_ready = on_ready
