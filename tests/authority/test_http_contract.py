@@ -10,6 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
+BOUND = "mcp:send#sha256:" + "0" * 64
 EXPIRES = "2030-01-01T00:00:00Z"
 SEEDED_CREATE = {
     "user_id": "usr_7",
@@ -332,17 +333,53 @@ async def test_revoking_twice_is_a_conflict_unless_it_is_the_same_request(wire, 
     assert wire.send("DELETE", path)[0] == 409
 
 
-async def test_a_repeated_allow_ends_with_the_authorization(wire, seeded, clock):
-    """G5: a key that once got an allow does not outlive a revocation."""
-    key = {"Idempotency-Key": "call-1"}
-    body = {"authorization_id": seeded, "scopes": ["read"]}
-    first = wire.send("POST", "/v1/check", body, headers=key)
-    assert wire.send("POST", "/v1/check", body, headers=key) == first
+async def test_a_repeated_allow_ends_with_the_authorization(wire, seeded):
+    """G5: a key that once got an allow does not outlive a revocation, whatever the allow hung on."""
+    keys = {name: {"Idempotency-Key": f"call-{name}"} for name in ("read", "send")}
+    bodies = {name: {"authorization_id": seeded, "scopes": [name], "resource": BOUND} for name in keys}
+    nonce = wire.send("POST", "/v1/check", bodies["send"])[1]["results"]["send"]["confirm_nonce"]
+    wire.send("POST", f"/v1/confirmations/{nonce}", {"approved": True})
+    for _ in range(2):
+        for name, key in keys.items():
+            reply = wire.send("POST", "/v1/check", bodies[name], headers=key)[1]
+            assert reply["results"][name]["decision"] == "allow"
 
     wire.send("DELETE", f"/v1/authorizations/{seeded}")
 
-    again = wire.send("POST", "/v1/check", body, headers=key)[1]
-    assert again["results"]["read"]["reason"] == "authorization_revoked"
+    for name, key in keys.items():
+        again = wire.send("POST", "/v1/check", bodies[name], headers=key)[1]
+        assert again["results"][name]["reason"] == "authorization_revoked"
+
+
+async def test_a_check_that_claims_or_asks_is_repeated_word_for_word_and_no_other_one_passes(wire, seeded):
+    """The approval opens one call: only the key makes the second reply an allow."""
+    for resource in (BOUND, BOUND[:-1] + "1"):
+        body = {"authorization_id": seeded, "scopes": ["read", "send"], "resource": resource}
+        nonce = wire.send("POST", "/v1/check", body)[1]["results"]["send"]["confirm_nonce"]
+        if resource == BOUND:
+            wire.send("POST", f"/v1/confirmations/{nonce}", {"approved": True})
+        key = {"Idempotency-Key": f"call-{resource[-1]}"}
+
+        first = wire.send("POST", "/v1/check", body, headers=key)
+
+        assert first[1]["results"]["send"]["decision"] == ("allow" if resource == BOUND else "confirm")
+        assert wire.send("POST", "/v1/check", body, headers=key) == first
+        assert wire.send("POST", "/v1/check", body | {"session_id": "x"}, headers=key)[0] == 409
+        assert wire.send("POST", "/v1/check", body)[1]["results"]["send"]["decision"] == "confirm"
+
+
+async def test_what_the_rules_alone_decide_is_decided_anew_under_any_key(wire, seeded):
+    """It opens and uses up nothing; each time it is on record with a receipt of its own."""
+    key = {"Idempotency-Key": "call-1"}
+    body = {"authorization_id": seeded, "scopes": ["read", "other"]}
+
+    replies = [
+        wire.send("POST", "/v1/check", body | change, headers=key)[1] for change in ({}, {}, {"resource": "mailbox"})
+    ]
+
+    decisions = [{name: result["decision"] for name, result in reply["results"].items()} for reply in replies]
+    assert decisions == [{"read": "allow", "other": "deny"}] * 3
+    assert len({reply["results"]["read"]["receipt"]["receipt_id"] for reply in replies}) == 3
 
 
 async def test_approvals_are_bound_to_scope_resource_and_in_the_newer_dialect_to_context(wire, seeded):

@@ -161,9 +161,12 @@ class AuthorityMachine(RuleBasedStateMachine):
         else:
             self.resolve_one(question.handle, "approved" if yes else "rejected", "compliance-1")
 
-    def ask(self, authorization: str, scope: str, resource: str | None) -> str:
+    def ask(self, authorization: str, scope: str, resource: str | None, key: str | None = None) -> str:
         request = CheckRequest(authorization_id=authorization, scopes=[scope], resource=resource)
-        reply = self.runner.run(self.authority.check(request, None))["results"][scope]
+        whole = self.runner.run(self.authority.check(request, key))
+        if key is not None and scope != "read":
+            self.keys[key] = (request, whole, self.now)
+        reply = whole["results"][scope]
         expected, used = self.expected(authorization, scope, resource)
 
         assert reply["decision"] == expected
@@ -288,20 +291,45 @@ class AuthorityMachine(RuleBasedStateMachine):
             if question.state == "pending":
                 question.state = "expired" if question.expires <= self.now else "cancelled"
 
-    @rule(authorization=authorizations, resource=st.sampled_from(RESOURCES), key=st.sampled_from(["k1", "k2"]))
-    def check_under_a_key(self, authorization: str, resource: str | None, key: str) -> None:
-        """A plain scope under a key: the same request repeats its reply, another one is refused."""
-        request = CheckRequest(authorization_id=authorization, scopes=["read"], resource=resource)
-        outcome = self.problem(self.authority.check(request, key))
+    @rule(
+        target=nonces,
+        authorization=authorizations,
+        scope=st.sampled_from(["send", "delete", "wire"]),
+        resource=st.sampled_from(RESOURCES),
+        key=st.sampled_from(["k1", "k2"]),
+    )
+    def check_under_a_key(self, authorization: str, scope: str, resource: str | None, key: str) -> str:
+        """The same request repeats its reply, whatever was answered since; another one is refused."""
         first = self.keys.get(key)
         if first is None or first[2] + 86400 <= self.now:
-            self.keys[key] = first = (request, outcome, self.now)
+            return self.ask(authorization, scope, resource, key)
+        request = CheckRequest(authorization_id=authorization, scopes=[scope], resource=resource)
+        self.repeat(request, key)
+        return "unknown"
+
+    @precondition(lambda self: self.keys)
+    @rule(key=st.sampled_from(["k1", "k2"]))
+    def repeat_under_a_key(self, key: str) -> None:
+        """I14: a repetition asks nothing and uses up nothing, which the other rules would notice."""
+        first = self.keys.get(key)
+        if first is not None and first[2] + 86400 > self.now:
+            self.repeat(first[0], key)
+
+    def repeat(self, request: CheckRequest, key: str) -> None:
+        first = self.keys[key]
+        outcome = self.problem(self.authority.check(request, key))
+        refused = request.authorization_id in self.revoked or self.expiry[request.authorization_id] <= self.now
         if first[0] != request:
             assert outcome == 409
-        elif self.expected(authorization, "read", resource)[0] == "deny":
-            assert outcome["results"]["read"]["decision"] == "deny"
+        elif refused and first[1]["results"][request.names[0]]["decision"] == "allow":
+            assert outcome["results"][request.names[0]]["decision"] == "deny"
         else:
             assert outcome == first[1]
+
+    @rule(authorization=authorizations, resource=st.sampled_from(RESOURCES), key=st.sampled_from(["k1", "k2"]))
+    def check_a_plain_scope_under_a_key(self, authorization: str, resource: str | None, key: str) -> None:
+        """What the rules alone decide is decided anew, whatever the key was used for."""
+        self.ask(authorization, "read", resource, key)
 
     @rule(seconds=st.sampled_from([0.001, 1, 29, 60, 300, 86399]))
     def tick(self, seconds: float) -> None:

@@ -1,4 +1,10 @@
-"""One check, as one transaction: look up, decide, claim or ask, record, remember the reply."""
+"""One check, as one transaction: look up, decide, claim or ask, record, remember the reply.
+
+A reply is remembered under its `Idempotency-Key` where something besides the authorization's own rules
+takes part. What those rules alone decide opens nothing and uses up nothing, so that asking again
+changes nothing either: it is decided anew, under any key, with a receipt of its own. Rules never
+change, so a request cannot pass from one kind to the other.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +58,12 @@ class CheckRun:
         """Return the reply, inside a transaction that makes it true.
 
         Raises:
-            ApiProblem: The idempotency key was used for another request.
+            ApiProblem: The idempotency key was used for another request, and the rules alone do not decide this one.
         """
         authorization = records.find_authorization(connection, self.request.authorization_id)
-        repeatable = Repeatable("check", self.idempotency_key, self._request_bytes())
+        stateful = any(needs_standing(authorization, name) for name in self.request.names)
+        key = self.idempotency_key if stateful else None
+        repeatable = Repeatable("check", key, b"" if key is None else self._request_bytes())
         reply = repeatable.earlier_reply(connection, self.now_ms)
         if reply is not None and self._still_holds(authorization, reply):
             return self._with_nonces(connection, reply)
@@ -73,7 +81,7 @@ class CheckRun:
         return self._with_nonces(connection, fresh)
 
     def _request_bytes(self) -> bytes:
-        return b"" if self.idempotency_key is None else canonical_json(self.request.model_dump()).encode()
+        return canonical_json(self.request.model_dump()).encode()
 
     def _still_holds(self, authorization: Authorization | None, reply: dict[str, Any]) -> bool:
         """A stored allow counts for as long as nothing in the rules refuses it."""
