@@ -74,14 +74,14 @@ class Mutant:
 
 
 class DoesNotApply(Exception):
-    """The text to be replaced is not there exactly once."""
+    """The text to be replaced is not there exactly once, or the patch names what does not exist."""
 
 
 def applied(mutant: Mutant, folder: Path) -> None:
     """Copy the packages into `folder` and break them.
 
     Raises:
-        DoesNotApply: The code has changed; the mutant must be written anew.
+        DoesNotApply: The code has changed, or the patch is no sound Python; the mutant must be written anew.
     """
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -91,7 +91,12 @@ def applied(mutant: Mutant, folder: Path) -> None:
         if text.count(patch.old) != 1:
             raise DoesNotApply(f"{patch.path} holds {text.count(patch.old)} times: {patch.old!r}")
         path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
-        compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    changed = sorted({str(folder / patch.path) for patch in mutant.patches})
+    # A name that no longer exists would be "killed" by any test that runs the line.
+    lint = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--quiet", "--select", "E9,F821,F823"]
+    found = subprocess.run([*lint, *changed], capture_output=True, text=True, check=False) if changed else None
+    if found is not None and found.returncode:
+        raise DoesNotApply(f"the patched code is no sound Python: {found.stdout}")
     (folder / "mutants_profile.py").write_text(QUICK, encoding="utf-8")
 
 

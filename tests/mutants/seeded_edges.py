@@ -198,8 +198,8 @@ EDGES = (
         "G2",
         (
             session(
-                "payload = None if plain and sent is call else sent.payload()",
-                "payload = arguments if sent is call else sent.payload()",
+                "payload = None if arguments is None and effect.call is call else effect.call.payload()",
+                "payload = arguments if effect.call is call else effect.call.payload()",
             ),
         ),
         ("session",),
@@ -209,7 +209,9 @@ EDGES = (
         "G4",
         (
             session(
-                "                return _no_reply(error)", "                return self._reply(await send(effect.call))"
+                "                return _no_reply(error)",
+                "                again = await super(ApprovingClientSession, self).call_tool(\n"
+                "                    name, payload, *args, **options\n                )",
             ),
         ),
         ("session",),
