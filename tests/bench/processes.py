@@ -56,6 +56,14 @@ def trivial_server() -> Iterator[int]:
 
 
 @contextmanager
+def mcp_server(guarded_by: Authority | None = None) -> Iterator[str]:
+    """Run the measured FastMCP server over streamable HTTP; gives its address."""
+    options = [] if guarded_by is None else [guarded_by.base_url, "ALLOWLY_KEY", guarded_by.authorization_id]
+    with _serving([str(Path(__file__).with_name("http_server.py")), *options]) as line:
+        yield line.strip()
+
+
+@contextmanager
 def _serving(arguments: list[str]) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, *arguments],

@@ -1,4 +1,4 @@
-"""The MCP servers that are called, all in memory: a tool that does nothing, on FastMCP and on the low-level server."""
+"""The MCP servers that are called: a tool that does nothing, on FastMCP and on the low-level server."""
 
 from __future__ import annotations
 
