@@ -78,6 +78,18 @@ class Terminal:
             if change.startswith("%exit"):
                 raise AssertionError(f"{pattern!r} did not appear:\n{self.screen()}")
 
+    def shows(self, pattern: str, *, seconds: float) -> bool:
+        """Tell whether something appears on the screen within a time."""
+        try:
+            self.wait_for(pattern, seconds=seconds)
+        except AssertionError:
+            return False
+        return True
+
+    def read(self, seconds: float) -> None:
+        """Let a person's time pass: the full screen takes no key for a yes before it could be read."""
+        self.tmux("run-shell", "-d", str(seconds), "true")
+
     def type(self, text: str) -> None:
         """Type text as it is, key by key."""
         self.tmux("send-keys", "-l", text)

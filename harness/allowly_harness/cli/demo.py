@@ -11,8 +11,10 @@ import click
 from allowly_harness.cli.options import server_options
 
 HINTS: Final = (
-    "read_mail is allowed at once; send_email asks you first; delete_mailbox needs somebody else;",
-    "forward_all is denied. Try: send_email to ada@example.com, and say yes, then no.",
+    "read_mail       is allowed at once",
+    "send_email      asks you first: say yes, then no",
+    "delete_mailbox  needs somebody else (start with --as compliance to be that person)",
+    "forward_all     is denied",
 )
 
 KINDS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")

@@ -249,7 +249,8 @@ class ApprovalScreen(ModalScreen[Answer]):
         self.add_class("-denying")
         reason = self.query_one(Input)
         reason.disabled = False
-        reason.focus()
+        # Not `focus()`, which waits its turn: the first letters of a reason must not act as keys.
+        self.set_focus(reason)
 
     def _close_reason(self) -> None:
         self.remove_class("-denying")

@@ -152,7 +152,7 @@ class MainScreen(Screen[None]):
 
     def on_input_submitted(self) -> None:
         """Go to the tools that were found."""
-        self.query_one("#tools").focus()
+        self.set_focus(self.query_one("#tools"))
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Describe the tool, or show the call, that the cursor is on."""
@@ -164,7 +164,7 @@ class MainScreen(Screen[None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Write the call of the tool, or open the call in full."""
         if event.option_list.id == "tools":
-            self.query_one("#editor").focus()
+            self.set_focus(self.query_one("#editor"))
         elif self._shown_call is not None:
             self.app.open_call(self._shown_call)
 
@@ -178,11 +178,12 @@ class MainScreen(Screen[None]):
         """Leave the search line downwards."""
         if event.key == "down" and self.focused is self.query_one("#search"):
             event.stop()
-            self.query_one("#tools").focus()
+            self.set_focus(self.query_one("#tools"))
 
     def action_focus_on(self, pane: str) -> None:
         """Go to a pane."""
-        self.query_one(f"#{pane}").focus()
+        # Not `focus()`, which waits its turn: keys typed at once would still go to the old pane.
+        self.set_focus(self.query_one(f"#{pane}"))
 
     def action_call(self) -> None:
         """Call the tool with what stands in the editor; a second time in spite of a complaint."""
