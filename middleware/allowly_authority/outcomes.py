@@ -52,11 +52,12 @@ class Answer:
     retry_after: str | None
 
 
-def failure_of(cause: BaseException) -> AuthorityError:
+def failure_of(cause: BaseException | None) -> AuthorityError:
     """Return what a failed exchange means.
 
     Args:
-        cause: What aiohttp raised. Only its class tells whether the request may have left.
+        cause: What aiohttp raised. Its adapter for httpx calls a connection that was lost a
+            `ConnectTimeout`, so only aiohttp's own class tells whether the request may have left.
     """
     if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return AuthorityUnavailable("The authority cannot be reached.", kind="connect", sent=False)

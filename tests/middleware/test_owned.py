@@ -97,9 +97,9 @@ async def test_a_given_client_stays_open(bench):
         bench.client(bench.build("mcpserver", mw)) as client,
     ):
         await bench.call(client, "send", user_id=user, text="5")
-        session = bench.authority.client._session
+        transport = bench.authority.client._transport
 
-    assert bench.authority.client._session is session
+    assert bench.authority.client._transport is transport
 
 
 @pytest.mark.parametrize("setting", [{"base_url": "http://example.com"}, {"base_url": "ftp://x"}, {"api_key": ""}])
