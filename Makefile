@@ -9,7 +9,7 @@ TESTS ?= tests
 # Two workers by default: the tests start servers and terminals of their own.
 WORKERS ?= 2
 
-.PHONY: help demo test check lint types contracts wheel mutants bench docs clean
+.PHONY: help demo test slow check lint types contracts wheel mutants bench docs clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ wheel: $(VENV)/test.stamp ## build the wheel and run the demo from it, in a clea
 
 mutants: $(VENV)/test.stamp ## break the guarantees on purpose and see the tests notice
 	$(BIN)/python tests/mutants/mutants.py
+
+slow: $(VENV)/test.stamp ## run the tests that take minutes: the mutants, and the benchmarks once
+	$(BIN)/pytest -m slow $(TESTS)
 
 bench: $(VENV)/test.stamp ## measure, as ratios against a baseline in the same run
 	$(BIN)/python tests/bench/run.py

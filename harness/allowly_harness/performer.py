@@ -27,6 +27,7 @@ from allowly_authority.errors import (
     PromptUnknown,
     RateLimited,
 )
+from allowly_harness.answered import AnsweredQuestions
 from allowly_harness.approvers.base import Desk, WaitStatus
 from allowly_harness.arguments import problem_with
 from allowly_harness.protocol.effects import (
@@ -98,6 +99,7 @@ class CallPerformer:
         authority: Where answers are reported; without one nobody is asked and nothing runs.
         journal: Told every step before the next one is taken; what it raises ends the call.
         now: The clock, aware.
+        answered: Shared by all calls of a session, so that none answers another's question again.
     """
 
     send: Send
@@ -106,6 +108,7 @@ class CallPerformer:
     authority: AuthorityClient | None
     journal: Journal | None = None
     now: Clock = utc_now
+    answered: AnsweredQuestions = field(default_factory=AnsweredQuestions)
     _open: tuple[Literal["confirm", "escalate"], str] | None = field(default=None, repr=False)
 
     async def invoke(self, effect: Invoke) -> ToolReply | NoReply:
@@ -195,6 +198,8 @@ class CallPerformer:
         """Answer an open confirmation with no, so that its nonce is dead rather than lying around."""
         if self._open is None or self.authority is None or self._open[0] != "confirm":
             return
+        if not self.answered.claim(self._open[1]):
+            return
         with anyio.CancelScope(shield=True), anyio.move_on_after(WITHDRAW_SECONDS):
             try:
                 await self.authority.settle_confirmation(self._open[1], approved=False)
@@ -214,7 +219,7 @@ class CallPerformer:
             )
             return (reply.decision == "approved") is approved
 
-        return await _post(post)
+        return await self._post_once(effect.nonce, post)
 
     async def resolve(self, effect: Resolve) -> Posted:
         """Post the named approver's answer to an escalation, once."""
@@ -235,7 +240,15 @@ class CallPerformer:
             )
             return reply.status == resolution
 
-        return await _post(post)
+        return await self._post_once(effect.escalation_id, post)
+
+    async def _post_once(self, prompt_id: str, post: Callable[[], Awaitable[bool]]) -> Posted:
+        if not self.answered.claim(prompt_id):
+            return Posted(PostedAs.GONE, "another call of this session has answered the question")
+        posted = await _post(post)
+        if posted.status is PostedAs.NOT_SENT:
+            self.answered.release(prompt_id)
+        return posted
 
     async def await_resolution(self, effect: AwaitResolution) -> Resolution:
         """Look at the escalation until it is decided, until it ends, or until the person gives up."""

@@ -12,6 +12,7 @@ import mcp_types as types
 from mcp import ClientSession, MCPError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
+from allowly_harness.answered import AnsweredQuestions
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.driver import run_flow
@@ -84,6 +85,7 @@ class ApprovingClientSession(ClientSession):
         self._accept_bare = accept_bare_decisions
         self._journal = journal
         self._clock = clock
+        self._answered = AnsweredQuestions()
         self._tools: dict[str, ToolInfo] = {}
 
     async def call_tool(
@@ -104,7 +106,8 @@ class ApprovingClientSession(ClientSession):
             return _refused(f"The tool did not run: the arguments cannot be sent: {error}.")
 
         payload = None if arguments is None else call.payload()
-        first = await super().call_tool(name, payload, *args, **options)
+        # The options decide which kind of result comes back, and checkers cannot see them here.
+        first = cast("types.Result", await super().call_tool(name, payload, *args, **options))
         if not (self._accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
             # By far the most calls end here: no successful result is ever a decision (design G9).
             return _without_forged_outcome(first)
@@ -130,7 +133,9 @@ class ApprovingClientSession(ClientSession):
             max_rounds=self._max_rounds,
             accept_bare=self._accept_bare,
         )
-        performer = CallPerformer(invoke, self.describe, self.desk, self.authority, self._journal, self._clock)
+        performer = CallPerformer(
+            invoke, self.describe, self.desk, self.authority, self._journal, self._clock, self._answered
+        )
         return _handed_on(await run_flow(flow, performer))
 
     async def list_tools(self, *, params: types.PaginatedRequestParams | None = None) -> types.ListToolsResult:

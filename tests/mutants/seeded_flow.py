@@ -11,6 +11,10 @@ def flow(old: str, new: str) -> Patch:
     return Patch(HARNESS + "protocol/flow.py", old, new)
 
 
+def question(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "protocol/question.py", old, new)
+
+
 def table(old: str, new: str) -> Patch:
     return Patch(HARNESS + "protocol/lifecycle.py", old, new)
 
@@ -146,13 +150,13 @@ FLOW = (
     Mutant(
         "a record with other arguments will do",
         "G13",
-        (flow("== call.resource else None", "== call.resource else Verification.UNBOUND"),),
+        (question("== call.resource else None", "== call.resource else Verification.UNBOUND"),),
         ("property", "steps", "session"),
     ),
     Mutant(
         "a record of another scope will do",
         "G13",
-        (flow("Verification.UNBOUND if record.scope == call.tool else None", "Verification.UNBOUND"),),
+        (question("Verification.UNBOUND if record.scope == call.tool else None", "Verification.UNBOUND"),),
         ("property", "steps"),
     ),
     Mutant(
@@ -169,7 +173,7 @@ FLOW = (
     Mutant(
         "a used question is put",
         "G13",
-        (flow('if record.status != "pending":', "if not record.status:"),),
+        (question('if record.status != "pending":', "if not record.status:"),),
         ("property", "steps"),
     ),
     Mutant(
@@ -197,14 +201,14 @@ FLOW = (
     Mutant(
         "any approver resolves anything",
         "G11",
-        (flow("bool(talk.acting_as) and talk.acting_as == target", "bool(talk.acting_as)"),),
+        (question("bool(acting_as) and acting_as == target", "bool(acting_as)"),),
         ("property", "steps"),
     ),
     Mutant(
         "the server says who may approve",
         "G11",
         (
-            flow(
+            question(
                 "record.scope, record.expires_at, record.escalation_to",
                 'record.scope, record.expires_at, getattr(decision, "escalation_to", None)',
             ),

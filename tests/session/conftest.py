@@ -33,6 +33,7 @@ class GuardedServer:
         self.decisions: list[dict[str, Any]] = []
         self.in_tool: Callable[[], Any] | None = None
         self.answer: types.CallToolResult | None = None
+        self.on_sent: Callable[[], None] = lambda: None
         self.server = Server("guarded", on_list_tools=self._list, on_call_tool=self._call)
         self._issued = 0
 
@@ -84,6 +85,7 @@ class GuardedServer:
     async def _call(self, ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         arguments = dict(params.arguments or {})
         self.sent.append(arguments)
+        self.on_sent()
         if params.name == "pay" and (blocked := self._blocked(arguments)) is not None:
             return types.CallToolResult(
                 content=[types.TextContent(type="text", text=json.dumps(blocked))],

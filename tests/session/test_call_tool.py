@@ -377,3 +377,26 @@ async def test_a_server_cannot_claim_an_approval_that_nobody_gave(open_session, 
 
     assert APPROVAL_META not in result.meta
     assert result.meta["theirs"] == 1
+
+
+async def test_one_question_given_to_two_calls_at_once_is_answered_once(open_session, guarded, authority) -> None:
+    """G3, over the calls of a session."""
+    payload = guarded.confirm(BILL)
+    guarded.decisions += [payload, payload]
+    both_are_blocked = anyio.Event()
+    guarded.on_sent = lambda: both_are_blocked.set() if len(guarded.sent) == 2 else None
+
+    async def ask(request: ApprovalRequest) -> Answer:
+        await both_are_blocked.wait()
+        await anyio.wait_all_tasks_blocked()
+        return Answer.approve()
+
+    async with open_session(approver=ask) as session:
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(session.call_tool, "pay", BILL)
+                group.start_soon(session.call_tool, "pay", BILL)
+
+    posted = [prompt_id for prompt_id, _ in authority.posted]
+    assert len(posted) == len(set(posted))
+    assert len(guarded.runs) == 2

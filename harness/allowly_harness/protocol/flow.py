@@ -10,15 +10,12 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias, assert_never
 
-from allowly_authority.binding import is_bound_resource
 from allowly_harness.protocol.effects import (
     Ask,
     AwaitResolution,
     Effect,
     Invoke,
     Lookup,
-    LookupFailure,
-    NoRecord,
     NoReply,
     PostedAs,
     Record,
@@ -31,12 +28,11 @@ from allowly_harness.protocol.models import (
     AnswerKind,
     ApprovalOutcome,
     ApprovalRequest,
-    PromptRecord,
     ServerInfo,
     ToolCall,
-    ToolInfo,
     Verification,
 )
+from allowly_harness.protocol.question import make_question
 from allowly_harness.protocol.sentences import quoted, sentence_for
 from allowly_harness.protocol.wire import Confirm, Decision, Deny, Escalate, read_decision
 
@@ -179,7 +175,15 @@ def _blocked(talk: _Talk, decision: Decision) -> Steps:
         return (yield from talk.end(ApprovalOutcome.TOO_MANY_ROUNDS, f"{talk.rounds} questions"))
     talk.rounds += 1
     record = yield from Lookup(kind, prompt_id)
-    request = _request(talk, decision, record)
+    request = make_question(
+        decision,
+        record,
+        call=talk.call,
+        server=talk.server,
+        acting_as=talk.acting_as,
+        round_=talk.rounds,
+        note=talk.note,
+    )
     if isinstance(request, ApprovalRequest):
         return (yield from _asked(talk, decision, request))
     outcome, detail = request
@@ -190,74 +194,6 @@ def _identify(decision: Confirm | Escalate) -> tuple[Any, str]:
     if isinstance(decision, Confirm):
         return "confirm", decision.nonce
     return "escalate", decision.escalation_id
-
-
-def _request(
-    talk: _Talk, decision: Confirm | Escalate, record: PromptRecord | NoRecord
-) -> ApprovalRequest | tuple[ApprovalOutcome, str]:
-    """Make the question, from our own call and the authority's record; or say why nobody is asked."""
-    if isinstance(record, NoRecord):
-        refusal = _unusable(record)
-        if refusal is not None:
-            return refusal
-        verification, scope = Verification.UNVERIFIABLE, None
-        expires_at, target = decision.expires_at, getattr(decision, "escalation_to", None)
-    else:
-        found = compare(record, decision, talk.call)
-        if found is None:
-            return ApprovalOutcome.SPOOFED, "the authority's record names another call"
-        if record.status != "pending":
-            return _not_pending(record.status)
-        verification, scope, expires_at, target = found, record.scope, record.expires_at, record.escalation_to
-    return ApprovalRequest(
-        kind="confirm" if isinstance(decision, Confirm) else "escalate",
-        call=talk.call,
-        reason=decision.reason,
-        expires_at=expires_at,
-        server=talk.server,
-        tool=ToolInfo(talk.call.tool),
-        prompt_hint=decision.prompt_hint if isinstance(decision, Confirm) else None,
-        escalation_to=target if isinstance(decision, Escalate) else None,
-        round=talk.rounds,
-        verification=verification,
-        may_resolve=isinstance(decision, Escalate) and bool(talk.acting_as) and talk.acting_as == target,
-        scope=scope,
-        note=talk.note,
-    )
-
-
-def _unusable(record: NoRecord) -> tuple[ApprovalOutcome, str] | None:
-    match record.failure:
-        case LookupFailure.UNSUPPORTED:
-            return None
-        case LookupFailure.UNKNOWN_PROMPT:
-            return ApprovalOutcome.SPOOFED, "the authority never issued this question"
-        case LookupFailure.UNREACHABLE | LookupFailure.NO_AUTHORITY:
-            return ApprovalOutcome.UNREACHABLE, record.detail
-        case _:
-            assert_never(record.failure)
-
-
-def _not_pending(status: str) -> tuple[ApprovalOutcome, str]:
-    if status == "expired":
-        return ApprovalOutcome.EXPIRED, "the question had ended before it could be put"
-    return (
-        ApprovalOutcome.SUPERSEDED,
-        f"the question was answered elsewhere in the meantime ({quoted(status)})",
-    )
-
-
-def compare(record: PromptRecord, decision: Confirm | Escalate, call: ToolCall) -> Verification | None:
-    """Compare the authority's record of a question with the call that we hold (design 4.7).
-
-    Returns:
-        How much they agree on, or `None` where the record belongs to something else.
-    """
-    if record.kind != ("confirm" if isinstance(decision, Confirm) else "escalate"):
-        return None
-    if is_bound_resource(record.resource):
-        return Verification.MATCHED if record.resource == call.resource else None
-    return Verification.UNBOUND if record.scope == call.tool else None
 
 
 def _asked(talk: _Talk, decision: Confirm | Escalate, request: ApprovalRequest) -> Steps:
