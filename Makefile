@@ -60,6 +60,7 @@ bench: $(VENV)/test.stamp ## measure, as ratios against a baseline in the same r
 
 docs: $(VENV)/test.stamp ## write the generated parts of the pages
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/pictures.py
 
 clean: ## remove what was built
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,63 @@
+"""Draws the pictures of these pages from the real program: `python docs/pictures.py`.
+
+A real authority, a real mail server, the real full screen; only the keyboard is a script.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+
+import anyio
+from textual.pilot import Pilot
+
+from allowly_authority import AuthorityClient, embedded_authority
+from allowly_demos.prepare import prepare
+from allowly_harness import connect
+from allowly_harness.cli.demo import HINTS
+from allowly_harness.tui import HarnessApp, TuiApprover
+from allowly_harness.tui.approval import ApprovalScreen
+
+IMAGES = Path(__file__).parent / "images"
+SIZE = (100, 30)
+MAIL = {"to": "ada@example.com", "subject": "Lunch?", "body": "At noon, as usual. I bring the cake."}
+
+
+async def main() -> None:
+    """Start everything, raise a question, and save what is on the screen."""
+    approver = TuiApprover()
+    with tempfile.TemporaryDirectory() as folder:
+        async with (
+            embedded_authority(db=Path(folder) / "authority.db") as running,
+            AuthorityClient(base_url=running.base_url, api_key=running.api_key) as authority,
+        ):
+            where = {"base_url": running.base_url, "api_key": running.api_key}
+            env = await prepare(authority, **where, root=Path(folder) / "mail")
+            log = Path(folder) / "server.log"
+            async with connect("demo:mail", approver=approver, authority=authority, env=env, server_log=log) as session:
+                app = HarnessApp(session, approver=approver, hints=HINTS, server_log=log)
+                async with app.run_test(size=SIZE) as pilot, anyio.create_task_group() as group:
+                    await pilot.pause(0.5)
+                    save(pilot, "main")
+                    group.start_soon(session.call_tool, "send_email", MAIL)
+                    with anyio.fail_after(20):
+                        while not isinstance(app.screen, ApprovalScreen):
+                            await pilot.pause(0.1)
+                    await pilot.pause(1.5)
+                    save(pilot, "approval")
+                    group.cancel_scope.cancel()
+
+
+def save(pilot: Pilot[None], name: str) -> None:
+    """Save the screen, without the random names that would make every run differ."""
+    svg = pilot.app.export_screenshot(title="allowly-harness")
+    prefix = re.search(r"terminal-(\d+)-", svg)
+    text = svg.replace(prefix[0], "terminal-") if prefix else svg
+    # The pictures load nothing from elsewhere: any monospaced font will do.
+    text = re.sub(r"@font-face \{.*?\}", "", text, flags=re.DOTALL)
+    (IMAGES / f"{name}.svg").write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    anyio.run(main)
