@@ -107,7 +107,7 @@ class Desk:
         self.answers.append(await self.approver.ask(request))
 
     async def until(self, condition: Callable[[], object]) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while not condition():
                 await self.pilot.pause(0.01)
 
