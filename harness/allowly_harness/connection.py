@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
@@ -109,7 +109,7 @@ class _Transport:
                 parameters = StdioServerParameters(
                     command=command, args=args, env=dict(self._env) if self._env else None, cwd=self._cwd
                 )
-                errlog = stack.enter_context(_private_append(self._log))
+                errlog = stack.enter_context(_fresh_log(self._log))
                 streams = await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
             self._stack = stack.pop_all()
         return streams
@@ -120,8 +120,11 @@ class _Transport:
         return await self._stack.__aexit__(kind, error, trace)
 
 
-def _private_append(path: Path) -> TextIO:
+def _fresh_log(path: Path) -> TextIO:
+    """Begin a log for this run; the one before is kept beside it, as `NAME.log.old`."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with suppress(FileNotFoundError):
+        path.replace(path.with_name(f"{path.name}.old"))
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     return os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace")
 

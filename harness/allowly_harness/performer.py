@@ -138,7 +138,7 @@ class CallPerformer:
         except LookupUnsupported:
             return NoRecord(LookupFailure.UNSUPPORTED)
         except AuthorityError as error:
-            return NoRecord(LookupFailure.UNREACHABLE, str(error))
+            return NoRecord(LookupFailure.UNREACHABLE, _words(error))
         # No clock of an authority's makes a question longer than the contract does.
         longest = CONFIRM_LIFE if effect.kind == "confirm" else ESCALATION_LIFE
         left = min(max(found.expires_at - found.now, timedelta()), longest)
@@ -324,6 +324,11 @@ def _checked(answer: object) -> Answer:
     return answer
 
 
+def _words(error: AuthorityError) -> str:
+    """An error's sentence as a part of another one."""
+    return str(error).rstrip(".")
+
+
 async def _post(post: Callable[[], Awaitable[bool]]) -> Posted:
     """Send an answer, and say what became of it.
 
@@ -339,9 +344,9 @@ async def _post(post: Callable[[], Awaitable[bool]]) -> Posted:
         except Conflict:
             posted = _ANSWERED_BEFORE
         except (AuthorityUnavailable, MalformedReply) as error:
-            posted = Posted(PostedAs.LOST if error.sent else PostedAs.NOT_SENT, str(error))
+            posted = Posted(PostedAs.LOST if error.sent else PostedAs.NOT_SENT, _words(error))
         except AuthorityError as error:
-            posted = Posted(PostedAs.NOT_SENT, str(error))
+            posted = Posted(PostedAs.NOT_SENT, _words(error))
         else:
             posted = Posted(PostedAs.ACCEPTED) if as_said else _ANSWERED_BEFORE
     return posted

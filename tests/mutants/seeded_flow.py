@@ -163,7 +163,7 @@ FLOW = (
         "a record of another kind will do",
         "G13",
         (
-            flow(
+            question(
                 "    if record.kind != (",
                 "    if not record.kind and (",
             ),
@@ -179,7 +179,7 @@ FLOW = (
     Mutant(
         "a question nobody issued is put",
         "G13",
-        (flow('return ApprovalOutcome.SPOOFED, "the authority never issued this question"', "return None"),),
+        (question('return ApprovalOutcome.SPOOFED, "the authority never issued this question"', "return None"),),
         ("property", "steps", "session"),
     ),
     Mutant(

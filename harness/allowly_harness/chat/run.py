@@ -141,7 +141,11 @@ class _Chat:
         except Exception as error:  # noqa: BLE001 - a server without tools is still a session
             say(plain(f"  no tools: {type(error).__name__}: {error}", 300), "bad")
         odd = sum(1 for name in self._tools if identifier(name).odd)
-        say(f"  {len(self._tools)} tools" + (f", {odd} with an unusual name" if odd else ""), "note")
+        say(
+            f"  {len(self._tools)} tools"
+            + (f", {odd} with an unusual name" if odd else ""),
+            "note",
+        )
 
     def _list_tools(self, words: str) -> None:
         for name, tool in self._tools.items():

@@ -12,7 +12,7 @@ from allowly_harness.cli.options import server_options
 
 HINTS: Final = (
     "read_mail       is allowed at once",
-    "send_email      asks you first: say yes, then no",
+    "send_email      asks you first: once say yes, once no",
     "delete_mailbox  needs somebody else (start with --as compliance to be that person)",
     "forward_all     is denied",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allowly_harness import locations
+from allowly_harness.cli.exits import say
+from allowly_harness.display.sanitize import plain
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.settings import EMBEDDED, Settings, load_settings
 
@@ -104,6 +107,9 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
     from allowly_harness.connection import connect
 
     settings = load_settings(target.authority)
+    if sys.stderr.isatty():
+        named = target.server if isinstance(target.server, str) else target.server[0]
+        say(f"Connecting to {plain(named)} ...")
     if target.is_demo and settings.authority is None:
         settings = Settings(EMBEDDED, settings.api_key)
     async with open_authority(settings) as authority:

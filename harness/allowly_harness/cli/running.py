@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from allowly_harness.cli.exits import ExitCode, fail
+from allowly_harness.cli.exits import ExitCode, fail, say
 
 CLEAN_UP_SECONDS: Final = 20.0
 """How long closing may take after a signal; a terminal that is gone can hold it up for ever."""
@@ -34,6 +34,8 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
             case ConfigurationError() | StoreError():
                 return fail(str(error), ExitCode.USAGE)
             case ServerUnreachable():
+                if "KeyError" in str(error) or "environment" in str(error).lower():
+                    say("A started server gets few of the shell's variables; hand others on with --env NAME.")
                 return fail(str(error), ExitCode.SERVER_UNREACHABLE)
             case AuthorityError():
                 return fail(f"the authority: {error}", ExitCode.AUTHORITY_UNREACHABLE)

@@ -73,7 +73,10 @@ def result_sections(result: Any) -> tuple[Section, ...]:
     if structured is not None and not any(line.text for line in lines):
         lines = list(_structured(structured))
     rows = tuple(Row(Shown(), line) for line in lines or [own("(empty)")])
-    return (Section(own("RESULT  (the server's words)"), rows, quoted=True),)
+    outcome = outcome_of(result)
+    # What did not come from the tool is our own sentence, and must not pass for the server's.
+    whose = "the server's words" if outcome is None or outcome in _RAN else "from allowly-harness, not from the server"
+    return (Section(own(f"RESULT  ({whose})"), rows, quoted=True),)
 
 
 def _block(item: Any) -> tuple[Shown, ...]:

@@ -302,7 +302,7 @@ def _no(answer: Answer) -> tuple[ApprovalOutcome, str]:
             return ApprovalOutcome.DENIED_BY_PERSON, f"the person said no{said}"
 
 
-def _left_open(talk: _Talk, answer: Answer, detail: str = "the person did not decide now") -> Steps:
+def _left_open(talk: _Talk, answer: Answer, detail: str = "it was not decided now") -> Steps:
     if answer.kind is AnswerKind.ASK_AGAIN:
         talk.note = "The earlier question ended before it was answered; this is a new one."
         return None
