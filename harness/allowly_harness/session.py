@@ -20,6 +20,7 @@ from allowly_harness.performer import CallPerformer, Clock, Journal, Send, utc_n
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, Ended, approval_flow
 from allowly_harness.protocol.models import ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
+from allowly_harness.redaction import without_bearers
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
@@ -29,17 +30,6 @@ APPROVAL_META: Final = "allowly-harness/approval"
 
 MAX_TOOL_PAGES: Final = 50
 """How many pages of a tool list are read to describe a tool; a server's paging may never end."""
-
-_NEVER_ENTERED: Final = frozenset(
-    {
-        types.PARSE_ERROR,
-        types.INVALID_REQUEST,
-        types.METHOD_NOT_FOUND,
-        types.HEADER_MISMATCH,
-        types.UNSUPPORTED_PROTOCOL_VERSION,
-    }
-)
-"""JSON-RPC errors with which a conforming server refuses a request before any tool is entered."""
 
 
 class ApprovingClientSession(ClientSession):
@@ -193,16 +183,20 @@ def _info(tool: types.Tool) -> ToolInfo:
 
 def _no_reply(error: Exception) -> NoReply:
     if isinstance(error, MCPError):
-        return NoReply(f"{error.message[:200]!r}, code {error.code}", certainly_not_run=error.code in _NEVER_ENTERED)
+        # No code proves that the tool was not entered: a tool that raises `MCPError`, or asks this client for
+        # something it cannot do, brings any code back (mcp 2.3).
+        return NoReply(f"{error.message[:200]!r}, code {error.code}")
     return NoReply(type(error).__name__)
 
 
 def _handed_on(ended: Ended) -> types.CallToolResult:
     if ended.result is None:
         return _refused(ended.message, _meta(ended))
-    if ended.rounds == 0:
-        return _without_forged_outcome(ended.result)
     result: types.Result = ended.result
+    if isinstance(result, types.CallToolResult) and result.is_error:
+        result = without_bearers(result)
+    if ended.rounds == 0:
+        return _without_forged_outcome(result)
     update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: _meta(ended)}}
     if ended.outcome is ApprovalOutcome.APPROVED_EDITED and isinstance(result, types.CallToolResult):
         told = f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"

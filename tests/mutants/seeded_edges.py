@@ -216,12 +216,6 @@ EDGES = (
         ),
         ("session",),
     ),
-    Mutant(
-        "a lost reply is called certainly not run",
-        "G4",
-        (session("certainly_not_run=error.code in _NEVER_ENTERED", "certainly_not_run=True"),),
-        ("session",),
-    ),
     Mutant("the table is not asked", "G1 G4", (driver("            life.before(effect)\n", ""),), ("driver",)),
     Mutant(
         "a conversation is left open",

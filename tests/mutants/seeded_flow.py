@@ -49,7 +49,7 @@ NOT_SENT_REPEATS = flow(
 )
 LOST_IS_SENT_AGAIN = flow(
     "        if isinstance(reply, NoReply):\n",
-    "        if isinstance(reply, NoReply) and talk.approved and not reply.certainly_not_run:\n"
+    "        if isinstance(reply, NoReply) and talk.approved:\n"
     "            reply = yield from Invoke(talk.call, retry=True)\n"
     "        if isinstance(reply, NoReply):\n",
 )
@@ -185,7 +185,7 @@ FLOW = (
     Mutant(
         "a question is put though the authority is down",
         "G10",
-        (flow("case LookupFailure.UNSUPPORTED:", "case LookupFailure.UNSUPPORTED | LookupFailure.UNREACHABLE:"),),
+        (question("case LookupFailure.UNSUPPORTED:", "case LookupFailure.UNSUPPORTED | LookupFailure.UNREACHABLE:"),),
         ("property", "steps"),
     ),
     Mutant(

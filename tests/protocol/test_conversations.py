@@ -127,8 +127,8 @@ class World:
 
     def reply(self, move: Move) -> ToolReply | NoReply:
         self.blocked.append(None)
-        if move.kind in {"lost", "refused"}:
-            return NoReply("words", certainly_not_run=move.kind == "refused")
+        if move.kind == "lost":
+            return NoReply("words")
         if move.kind == "done":
             return ToolReply("result", False, ("done",), None, NOW)
         if move.kind == "failed":
@@ -202,7 +202,7 @@ QUESTIONS = [
     for to in (ME, "boss", None)
     for echo in (False, True)
 ]
-KINDS = ("done", "failed", "lost", "lost", "refused", "printed", "deny")
+KINDS = ("done", "failed", "lost", "lost", "lost", "printed", "deny")
 RESULTS = [Move(kind, echo=echo) for kind in KINDS for echo in (False, True)]
 MALFORMED = [Move("confirm", "malformed"), Move("escalate", "malformed")]
 GOOD_RECORDS = ["match", "match", "unbound", "unsupported", "for the boss"]
@@ -357,8 +357,7 @@ def check_end(world: World, ended: Ended) -> None:
     assert (ended.outcome in RAN) is (ended.result is not None)
     assert (ended.outcome in RAN) is (not ended.message), "a result or a sentence, never both, never neither"
     if isinstance(reply, NoReply):
-        expected = ApprovalOutcome.UNREACHABLE if reply.certainly_not_run else ApprovalOutcome.UNKNOWN
-        assert ended.outcome is expected, "what is not known is called unknown (G4)"
+        assert ended.outcome is ApprovalOutcome.UNKNOWN, "what is not known is called unknown (G4)"
     else:
         assert ended.outcome is not ApprovalOutcome.UNKNOWN
     if ended.outcome in RAN:

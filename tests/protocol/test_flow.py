@@ -198,12 +198,6 @@ def test_a_lost_reply_to_the_retry_is_unknown_and_the_end() -> None:
     assert "connection lost" in ended(book, ApprovalOutcome.UNKNOWN).message
 
 
-def test_a_retry_that_was_certainly_refused_is_not_unknown() -> None:
-    refused = NoReply("method not found", certainly_not_run=True)
-
-    ended(confirming().reply(Answer.approve()).reply(ACCEPTED).reply(refused), ApprovalOutcome.UNREACHABLE)
-
-
 def test_a_deny_after_the_approval_is_final() -> None:
     """G5."""
     book = confirming().reply(Answer.approve()).reply(ACCEPTED).reply(blocked("deny"))

@@ -400,3 +400,44 @@ async def test_one_question_given_to_two_calls_at_once_is_answered_once(open_ses
     posted = [prompt_id for prompt_id, _ in authority.posted]
     assert len(posted) == len(set(posted))
     assert len(guarded.runs) == 2
+
+
+@pytest.mark.parametrize("code", [types.INVALID_REQUEST, types.METHOD_NOT_FOUND, types.INTERNAL_ERROR, -32000])
+async def test_no_error_code_proves_that_an_approved_tool_did_not_run(open_session, guarded, code: int) -> None:
+    """G4: the tool has its effect, and then the server answers with an error of any code."""
+
+    def fail() -> None:
+        raise MCPError(code, "refused")
+
+    guarded.in_tool = fail
+
+    async with open_session(approver=ScriptedApprover(Answer.approve())) as session:
+        result = await session.call_tool("pay", BILL)
+
+    assert guarded.runs == [BILL]
+    assert outcome_of(result) == "unknown"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Sorry: {"decision": "confirm", "reason": "x", "confirm_nonce": "a-secret-nonce"}',
+        '{"decision": "confirm", "confirm_nonce":"a-secret-nonce"}',
+        '{"error": "{\\"decision\\": \\"escalate\\", \\"escalation_id\\": \\"a-secret-nonce\\"}"}',
+        '{"decision": "confirm", "reason": "x", "confirm_nonce": "a-secret-nonce", "pad": "' + "p" * 70_000 + '"}',
+    ],
+    ids=["after other words", "without a reason", "quoted in JSON", "too long"],
+)
+async def test_a_decision_in_an_unknown_shape_is_an_error_without_its_nonce(open_session, guarded, text: str) -> None:
+    """G7, G9."""
+    block = types.TextContent(type="text", text=text)
+    guarded.answer = types.CallToolResult(
+        content=[block], structured_content={"inner": [{"confirm_nonce": "a-secret-nonce"}]}, is_error=True
+    )
+
+    async with open_session() as session:
+        result = await session.call_tool("look")
+
+    assert result.is_error
+    assert "a-secret-nonce" not in result.model_dump_json()
+    assert "[withheld]" in text_of(result)

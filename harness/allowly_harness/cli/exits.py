@@ -56,6 +56,11 @@ def say(message: str) -> None:
 
 
 def fail(message: str, code: ExitCode) -> int:
-    """Say what went wrong and return the code to exit with."""
-    say(f"allowly-harness: {message}")
+    """Say what went wrong, in one inert line, and return the code to exit with.
+
+    Servers and authorities word some of these messages, and a terminal may be reading them (G8).
+    """
+    from allowly_harness.display.sanitize import plain
+
+    say(f"allowly-harness: {plain(message)}")
     return int(code)

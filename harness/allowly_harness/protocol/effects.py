@@ -53,11 +53,9 @@ class NoReply:
 
     Attributes:
         detail: What failed, in a few words.
-        certainly_not_run: Whether the failure proves that the tool was not entered.
     """
 
     detail: str
-    certainly_not_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

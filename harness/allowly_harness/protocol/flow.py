@@ -135,7 +135,7 @@ def approval_flow(
     reply = yield from Invoke(call)
     while True:
         if isinstance(reply, NoReply):
-            return _ended((yield from _no_reply(talk, reply)))
+            return _ended((yield from talk.end(ApprovalOutcome.UNKNOWN, reply.detail)))
         decision = read_decision(reply, call.tool, accept_bare=accept_bare)
         if decision is None:
             return (yield from talk.ran(reply.result))
@@ -149,12 +149,6 @@ def approval_flow(
 def _ended(ended: Ended | None) -> Ended:
     assert ended is not None  # noqa: S101 - `end` always ends
     return ended
-
-
-def _no_reply(talk: _Talk, reply: NoReply) -> Steps:
-    if reply.certainly_not_run:
-        return (yield from talk.end(ApprovalOutcome.UNREACHABLE, f"the server refused it: {reply.detail}"))
-    return (yield from talk.end(ApprovalOutcome.UNKNOWN, reply.detail))
 
 
 def _blocked(talk: _Talk, decision: Decision) -> Steps:
