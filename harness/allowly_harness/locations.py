@@ -29,6 +29,6 @@ def server_log(server: str) -> Path:
     return Path(platformdirs.user_state_dir(APPLICATION)) / "servers" / f"{slug}.log"
 
 
-def history_file() -> Path:
-    """Return the file for the lines typed at the chat prompt."""
-    return Path(platformdirs.user_state_dir(APPLICATION)) / "history"
+def program_log() -> Path:
+    """Return the file for the warnings of this program and of the libraries in it."""
+    return Path(platformdirs.user_state_dir(APPLICATION)) / "harness.log"

@@ -58,10 +58,20 @@ def load_settings(
         raise ConfigurationError("[authority] url must be a string")
     key = environ.get(KEY_VARIABLE) or None
     if key is None:
-        named = table.get("key_file")
-        path = Path(named).expanduser() if isinstance(named, str) else locations.key_file()
-        key = read_key(path) if isinstance(named, str) or path.exists() else None
+        key = _key_from_file(table.get("key_file"))
     return Settings(url, key)
+
+
+def _key_from_file(named: object) -> str | None:
+    if named is None:
+        path = locations.key_file()
+        return read_key(path) if path.exists() else None
+    if not isinstance(named, str):
+        raise ConfigurationError("[authority] key_file must be a string")
+    try:
+        return read_key(Path(named).expanduser())
+    except RuntimeError as error:
+        raise ConfigurationError(f"the key file {named!r} cannot be found: {error}") from None
 
 
 def _authority_table(path: Path) -> dict[str, Any]:
@@ -84,9 +94,11 @@ def read_key(path: Path) -> str:
         ConfigurationError: There is no such file, others may read it, or it holds no single key.
     """
     try:
-        with path.open(encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(MAX_KEY_CHARACTERS + 2).strip()
+        # Not blocking, or a pipe in the file's place would hold the program up for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, encoding="ascii") as file:
+            mode = os.fstat(descriptor).st_mode
+            text = file.read(MAX_KEY_CHARACTERS + 2).strip() if stat.S_ISREG(mode) else ""
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the key file {path} cannot be read: {error}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):

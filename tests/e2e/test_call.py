@@ -90,11 +90,19 @@ def test_a_server_that_cannot_be_reached_exits_with_8_and_quotes_its_last_words(
         (("call", "demo:nothing", "x"), "there is no demo server 'nothing'"),
         (("call", "demo:mail", "x", "--arg", "novalue"), "'novalue' is not NAME=VALUE"),
         (("call", "demo:mail", "x", "--json", "[1]"), "must be one JSON object"),
-        (("call", "demo:mail", "x", "--json", "{"), "is not JSON"),
+        (("call", "demo:mail", "x", "--json", "{"), "is not valid JSON"),
+        (("call", "demo:mail", "x", "--json", '{"a": 1, "a": 2}'), "names something twice"),
+        (("call", "demo:mail", "x", "--json", '{"a": NaN}'), "--json"),
+        (("call", "demo:mail", "x", "--json", "[" * 100_000), "is not valid JSON"),
+        (("call", "demo:mail", "x", "--arg", "a=1", "--arg", "a=2"), "'a' is given twice"),
+        (("call", "demo:mail", "x", "--arg", ":=3"), "is not NAME=VALUE"),
         (("call", "demo:mail", "x", "--authority", "http://authority.example"), "key"),
         (("connect", "demo:mail"), "connect needs a terminal"),
     ],
-    ids=["no command", "no file", "no demo", "no value", "no object", "no json", "no key", "no terminal"],
+    ids=[
+        *("no command", "no file", "no demo", "no value", "no object", "no json", "a name twice", "no number"),
+        *("very deep", "an argument twice", "no name", "no key", "no terminal"),
+    ],
 )
 def test_what_cannot_be_meant_exits_with_2_and_one_sentence(user, arguments: tuple[str, ...], message: str) -> None:
     called = user.run(*arguments)

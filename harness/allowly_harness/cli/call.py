@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -69,6 +70,8 @@ def call(
 
 async def _call(target: Target, tool: str, arguments: dict[str, Any], unattended: str) -> int:
     from mcp import MCPError
+    from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+    from pydantic import ValidationError
 
     from allowly_harness.cli.opening import open_session
 
@@ -77,7 +80,12 @@ async def _call(target: Target, tool: str, arguments: dict[str, Any], unattended
             try:
                 result = await session.call_tool(tool, arguments)
             except MCPError as error:
+                if error.code in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
+                    return fail(f"no answer came, and the tool may have run: {error.message}", ExitCode.UNKNOWN_OUTCOME)
                 return fail(f"the server answered with an error: {error.message}", ExitCode.TOOL_FAILED)
+            except (RuntimeError, ValidationError):
+                # Of the SDK: a result that breaks the protocol, or the schema that the tool itself announced.
+                return fail("the server's answer cannot be read, and the tool may have run", ExitCode.UNKNOWN_OUTCOME)
     return _report(result)
 
 
@@ -103,16 +111,32 @@ def _report(result: types.CallToolResult) -> int:
 
     approval = (result.meta or {}).get(APPROVAL_META)
     code = OUTCOME_CODES[approval["outcome"]] if approval else ExitCode.DONE
-    lines = [getattr(block, "text", f"[{block.type}]") for block in result.content]
     if code is not ExitCode.DONE:
-        for line in lines:
-            say(_inert(line))
+        for block in result.content:
+            say(_inert(getattr(block, "text", f"[{block.type}]")))
         return int(code)
-    if result.structured_content is not None and not lines:
-        lines = [json.dumps(result.structured_content, indent=2)]
+    text = _data(result)
     # A terminal is shown what is safe to draw; a file or a pipe gets the data as it came.
-    print("\n".join(map(_inert, lines) if sys.stdout.isatty() else lines))
+    _write(_inert(text) if sys.stdout.isatty() else text)
     return int(ExitCode.TOOL_FAILED if result.is_error else ExitCode.DONE)
+
+
+def _data(result: types.CallToolResult) -> str:
+    """Return texts as they are; a result that holds anything else, whole, as JSON."""
+    if result.content and all(block.type == "text" for block in result.content):
+        return "\n".join(getattr(block, "text", "") for block in result.content)
+    if not result.content and result.structured_content is not None:
+        return json.dumps(result.structured_content, indent=2)
+    return result.model_dump_json(by_alias=True, exclude_none=True, exclude={"meta"}, indent=2)
+
+
+def _write(text: str) -> None:
+    """Write to standard output; that nobody reads it any more does not change that the tool ran."""
+    with suppress(BrokenPipeError):
+        sys.stdout.buffer.write(f"{text}\n".encode(errors="backslashreplace"))
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _inert(text: str) -> str:
@@ -132,17 +156,20 @@ def _arguments(pairs: Sequence[str], text: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
+        typed = name.endswith(":")
+        name = name.removesuffix(":")
         if not name or not separator:
             raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--arg")
-        if name.endswith(":"):
-            found[name[:-1]] = _json(value, f"--arg {name[:-1]}")
-        else:
-            found[name] = value
+        if name in found:
+            raise click.BadParameter(f"{name!r} is given twice", param_hint="--arg")
+        found[name] = _json(value, f"--arg {name}") if typed else value
     return found
 
 
 def _json(text: str, where: str) -> Any:
+    from allowly_authority.strict_json import StrictJSONError, parse_json
+
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is not JSON: {error}", param_hint=where) from None
+        return parse_json(text.encode(errors="surrogateescape"))
+    except StrictJSONError as error:
+        raise click.BadParameter(f"{text[:200]!r}: {error}", param_hint=where) from None

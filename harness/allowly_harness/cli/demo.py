@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Final
 
 import click
-
-from allowly_harness.cli.options import server_options
 
 HINTS: Final = (
     "read_mail       is allowed at once",
@@ -31,14 +28,19 @@ KINDS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
     show_default=True,
     help="The same mail server on MCPServer, on the low-level Server, or on FastMCP.",
 )
-@server_options
+@click.option("--as", "acting_as", metavar="NAME", help="Be this approver: try --as compliance.")
+@click.option(
+    "--era",
+    type=click.Choice(["auto", "modern", "legacy"]),
+    default="auto",
+    show_default=True,
+    help="The MCP protocol: 2026-07-28 (modern) or the older handshake (legacy).",
+)
 def demo(
     script: bool,
     front_end: str | None,
     server: str,
-    authority: str | None,
     acting_as: str | None,
-    variables: Sequence[str],
     era: str,
 ) -> int:
     """See a guarded server ask for permission, answer it, and watch the call go through.
@@ -49,13 +51,14 @@ def demo(
     """
     from allowly_harness.cli.connect import open_front_end
     from allowly_harness.cli.opening import Target
-    from allowly_harness.cli.options import parse_variables
     from allowly_harness.cli.running import run
     from allowly_harness.settings import EMBEDDED
 
+    if script and (front_end or acting_as):
+        raise click.UsageError("--script plays by itself: it takes neither a screen nor a name")
     if script or not (sys.stdin.isatty() and sys.stderr.isatty()):
         from allowly_demos.play import play
 
         return run(lambda: play(server, era=era))
-    target = Target(f"demo:{server}", authority or EMBEDDED, acting_as, parse_variables(variables), era)
+    target = Target(f"demo:{server}", EMBEDDED, acting_as, era=era)
     return run(lambda: open_front_end(target, front_end, HINTS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,11 +73,16 @@ async def open_authority(settings: Settings) -> AsyncGenerator[OpenAuthority | N
     if settings.authority == EMBEDDED:
         from allowly_authority.workspace import default_database
 
-        async with (
-            embedded_authority(db=default_database()) as running,
-            AuthorityClient(base_url=running.base_url, api_key=running.api_key) as client,
-        ):
-            yield OpenAuthority(client, running.base_url, running.api_key, embedded=True)
+        embedded = embedded_authority(db=default_database())
+        try:
+            running = await embedded.__aenter__()
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+        async with AsyncExitStack() as stack:
+            stack.push_async_exit(embedded)
+            base_url, api_key = running.base_url, running.api_key
+            client = await stack.enter_async_context(AuthorityClient(base_url=base_url, api_key=api_key))
+            yield OpenAuthority(client, base_url, api_key, embedded=True)
         return
     if settings.api_key is None:
         raise ConfigurationError(
@@ -112,8 +117,9 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
         say(f"Connecting to {plain(named)} ...")
     if target.is_demo and settings.authority is None:
         settings = Settings(EMBEDDED, settings.api_key)
-    async with open_authority(settings) as authority:
-        variables = await _variables(target, authority)
+    async with open_authority(settings) as authority, AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="allowly-demo-mail-"))
+        variables = await _variables(target, authority, Path(folder))
         connection = connect(
             target.server,
             approver=approver,
@@ -127,14 +133,13 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
             yield session
 
 
-async def _variables(target: Target, authority: OpenAuthority | None) -> dict[str, str]:
+async def _variables(target: Target, authority: OpenAuthority | None, mail: Path) -> dict[str, str]:
     if authority is None:
         return {}
     if target.is_demo:
         from allowly_demos.prepare import prepare
 
-        root = Path(tempfile.mkdtemp(prefix="allowly-demo-mail-"))
-        return await prepare(authority.client, base_url=authority.base_url, api_key=authority.api_key, root=root)
+        return await prepare(authority.client, base_url=authority.base_url, api_key=authority.api_key, root=mail)
     if authority.embedded:
         return {"ALLOWLY_BASE_URL": authority.base_url, "ALLOWLY_KEY": authority.api_key}
     return {}

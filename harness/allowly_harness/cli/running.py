@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -24,8 +25,11 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
 
     from allowly_authority.errors import AuthorityError
     from allowly_authority.store.schema import StoreError
+    from allowly_harness.cli.logs import log_to
+    from allowly_harness.locations import program_log
     from allowly_harness.protocol.errors import ConfigurationError, ServerUnreachable, innermost
 
+    log_to(program_log())
     try:
         return anyio.run(_until_signalled, command)
     except BaseException as error:
@@ -41,6 +45,10 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
                 return fail(f"the authority: {error}", ExitCode.AUTHORITY_UNREACHABLE)
             case KeyboardInterrupt():
                 return fail("interrupted", ExitCode.INTERRUPTED)
+            case Exception():
+                # A bug of ours or of a library: one line here, and the place in the log.
+                logging.getLogger("allowly_harness").exception("The program failed.", exc_info=error)
+                return fail(f"it failed with {type(error).__name__}; {program_log()} says where", ExitCode.TOOL_FAILED)
             case _:
                 raise
 

@@ -1,9 +1,7 @@
-"""The errors of the harness, split by whose fault they are.
+"""The errors of the harness.
 
 HarnessError
-├── ProtocolError
-│   ├── LocalProtocolError    our side took a step that the conversation does not allow
-│   └── RemoteProtocolError   the other side sent something that the contract does not allow
+├── LocalProtocolError        our side took a step that the conversation does not allow
 ├── ConfigurationError        the user named something that cannot be used
 └── ServerUnreachable         the server did not start, answer or agree on a version
 """
@@ -25,21 +23,8 @@ def innermost(error: BaseException) -> BaseException:
     return cast("BaseException", found)
 
 
-class ProtocolError(HarnessError):
-    """A step or a message broke the protocol. Never raised itself, only through its two kinds."""
-
-    def __init__(self, message: str) -> None:
-        if type(self) is ProtocolError:
-            raise TypeError("raise LocalProtocolError or RemoteProtocolError")
-        super().__init__(message)
-
-
-class LocalProtocolError(ProtocolError):
+class LocalProtocolError(HarnessError):
     """Our side took a step that the life of an approval does not allow: a bug, stopped before harm."""
-
-
-class RemoteProtocolError(ProtocolError):
-    """The server or the authority sent something that the contract does not allow."""
 
 
 class ConfigurationError(HarnessError):
