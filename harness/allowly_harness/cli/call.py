@@ -49,6 +49,7 @@ def call(
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
+    timeout: float,
     era: str,
 ) -> int:
     """Call one TOOL of SERVER; ask on the terminal if the server demands it.
@@ -64,7 +65,7 @@ def call(
     from allowly_harness.cli.running import run
 
     arguments = _arguments(pairs, text)
-    target = Target(server, authority, acting_as, parse_variables(variables), era)
+    target = Target(server, authority, acting_as, parse_variables(variables), era, timeout)
     return run(lambda: _call(target, tool, arguments, unattended))
 
 

@@ -28,6 +28,7 @@ def connect(
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
+    timeout: float,
     era: str,
 ) -> int:
     """Open a session on SERVER: see its tools, call them, answer what it asks.
@@ -44,7 +45,7 @@ def connect(
     from allowly_harness.cli.running import run
 
     command = (server, *arguments) if arguments else server
-    target = Target(command, authority, acting_as, parse_variables(variables), era)
+    target = Target(command, authority, acting_as, parse_variables(variables), era, timeout)
     return run(lambda: open_front_end(target, front_end))
 
 

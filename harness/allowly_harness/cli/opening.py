@@ -34,6 +34,7 @@ class Target:
         acting_as: What `--as` said.
         variables: For a started server.
         era: "auto", "modern" or "legacy".
+        timeout: How long the server may take to answer one request, in seconds.
     """
 
     server: str | Sequence[str]
@@ -41,6 +42,7 @@ class Target:
     acting_as: str | None = None
     variables: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     era: str = "auto"
+    timeout: float = 300.0
 
     @property
     def is_demo(self) -> bool:
@@ -126,6 +128,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
             authority=authority.client if authority else None,
             acting_as=target.acting_as,
             env=variables | target.variables,
+            read_timeout_seconds=target.timeout,
             era=target.era,  # type: ignore[arg-type]
             **options,
         )

@@ -31,6 +31,14 @@ _SERVER_OPTIONS: Final = (
         help="Hand a variable to a started server; without a value, ours is handed on. Repeatable.",
     ),
     click.option(
+        "--timeout",
+        type=click.FloatRange(1, 86_400),
+        default=300,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long the server may take to answer one request. The time that a person takes does not count.",
+    ),
+    click.option(
         "--era",
         type=click.Choice(["auto", "modern", "legacy"]),
         default="auto",
