@@ -6,7 +6,7 @@ from allowly_authority import AuthorityClient
 from allowly_harness import Answer, ApprovalRequest, Approver, ApprovingClientSession
 
 
-class Desk(Approver):
+class SmallThings(Approver):
     """An approver is anything with this one method."""
 
     async def ask(self, request: ApprovalRequest) -> Answer:
@@ -21,7 +21,7 @@ async def main(url: str, base_url: str, key: str) -> None:
     async with (
         AuthorityClient(base_url=base_url, api_key=key) as authority,
         streamable_http_client(url) as (read, write),
-        ApprovingClientSession(read, write, approver=Desk(), authority=authority, server="mail") as session,
+        ApprovingClientSession(read, write, approver=SmallThings(), authority=authority, server="mail") as session,
     ):
         await session.initialize()
         result = await session.call_tool("send_email", {"to": "ada@example.com", "subject": "Hi", "body": "Hello"})
