@@ -45,6 +45,13 @@ async def test_a_yes_that_may_open_more_asks_for_a_short_window(terminal, questi
         ("\x1b[200~approve k7\r\x1b[201~\x15deny\r", AnswerKind.DENY),
         ("\x1b[200~approve k\x1b[201~7\rdeny\r", AnswerKind.DENY),
         ("\x1b[200~xapprove k7\x1b[201~\x01\x1b[3~\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\x15\x19\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\x15approve k7\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\x15\x1f\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\x15\r\x19\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\x15\r\x19\x1by\x1by\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\x15\r\x1f\x1f\rdeny\r", AnswerKind.DENY),
+        ("\x1b[200~approve k7\x1b[201~\r\x1f\x1b[A\rdeny\r", AnswerKind.DENY),
     ],
 )
 async def test_no_other_line_approves(terminal, question, typed, kind):
@@ -53,8 +60,8 @@ async def test_no_other_line_approves(terminal, question, typed, kind):
     assert answer.kind is kind
 
 
-async def test_a_typed_line_after_a_deleted_paste_counts(terminal, question):
-    answer = await answer_to(terminal, question(), "\x1b[200~approve k7\x1b[201~\x15approve k7\r")
+async def test_the_line_after_a_pasted_one_counts(terminal, question):
+    answer = await answer_to(terminal, question(), "\x1b[200~approve k7\x1b[201~\x15\rapprove k7\r")
 
     assert answer.kind is AnswerKind.APPROVE
 

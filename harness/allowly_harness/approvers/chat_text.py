@@ -9,7 +9,7 @@ from typing import Final
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_session
-from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.clipboard import InMemoryClipboard
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.input.typeahead import clear_typeahead
@@ -88,7 +88,10 @@ def flush_input(session: PromptSession[str]) -> None:
 
 
 class QuestionLine:
-    """Reads one line after another as answers, and knows whether a line holds pasted text.
+    """Reads one line after another as answers, and knows whether anything was pasted into a line.
+
+    Deleting the pasted text does not make the line a typed one: what was deleted can be brought back
+    (Ctrl-Y, undo). The next line starts clean, with an empty kill ring.
 
     Args:
         message: Makes the text before the cursor, anew for every drawing; it carries the countdown,
@@ -105,7 +108,6 @@ class QuestionLine:
             style=STYLE,
             enable_suspend=True,
         )
-        self._session.default_buffer.on_text_changed += self._on_text_changed
 
     async def read(self, *, flush: bool = False) -> str:
         """Read one line.
@@ -118,6 +120,7 @@ class QuestionLine:
             KeyboardInterrupt: Ctrl-C.
         """
         self.pasted = False
+        self._session.clipboard = InMemoryClipboard()
         if flush:
             flush_input(self._session)
         # The caller's handlers for SIGINT and for errors of the loop stay; Ctrl-C comes as a key.
@@ -133,7 +136,3 @@ class QuestionLine:
             self.pasted = True
 
         return bindings
-
-    def _on_text_changed(self, buffer: Buffer) -> None:
-        if not buffer.text:
-            self.pasted = False
