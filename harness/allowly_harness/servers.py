@@ -46,6 +46,8 @@ def parse_server(server: str | Sequence[str]) -> ServerSpec:
     if text.startswith("demo:"):
         return _demo(text.removeprefix("demo:"))
     path = Path(text)
+    if path.suffix not in _RUNTIMES and _is_file(path) and os.access(path, os.X_OK):
+        return _command((str(path.absolute()),), text)  # as it stands: a path may hold spaces
     if path.suffix in _RUNTIMES and _is_file(path):
         return _command((_RUNTIMES[path.suffix], str(path)), text)
     try:

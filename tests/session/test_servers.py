@@ -90,3 +90,11 @@ def test_an_error_about_a_url_holds_no_credentials(url: str) -> None:
         parse_server(url)
 
     assert "passw0rd" not in str(info.value)
+
+
+def test_a_program_whose_path_holds_a_space_is_started_as_it_is(tmp_path) -> None:
+    program = tmp_path / "my server"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+
+    assert parse_server(str(program)).command == (str(program),)
