@@ -30,27 +30,12 @@ _FOREIGN_REFERENCES: Final = frozenset({"$dynamicRef", "$recursiveRef"})
 _NAMED_SCHEMAS: Final = frozenset({"properties", "dependentSchemas"})
 _SCHEMA_LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _SCHEMAS: Final = frozenset({"items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not"})
-_PLAIN: Final = frozenset(
-    [
-        "type",
-        "enum",
-        "const",
-        "required",
-        "dependentRequired",
-        "minimum",
-        "maximum",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
-        "multipleOf",
-        "minLength",
-        "maxLength",
-        "minItems",
-        "maxItems",
-        "minContains",
-        "maxContains",
-        "minProperties",
-        "maxProperties",
-    ]
+_PLAIN: Final = (
+    frozenset({"type", "enum", "const", "required", "dependentRequired"})
+    | frozenset(
+        f"{bound}{what}" for bound in ("min", "max") for what in ("imum", "Length", "Items", "Contains", "Properties")
+    )
+    | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 )
 _LEFT_OUT: Final = frozenset(
     # Python's `re` can be made to run for ages, jsonschema evaluates `unevaluated...` again at each level

@@ -119,5 +119,20 @@ async def test_a_question_is_asked_on_the_same_terminal(terminal, question):
     assert [answer.kind for answer in answers] == [AnswerKind.APPROVE]
 
 
+async def test_a_server_that_never_lists_its_tools_still_gets_a_prompt(terminal, monkeypatch):
+    monkeypatch.setattr("allowly_harness.chat.run.LIST_SECONDS", 0.05)
+
+    class Silent(Session):
+        async def list_tools(self, *, params=None):
+            await anyio.sleep_forever()
+
+    session = Silent(done)
+
+    assert await chat(terminal, session, "call send_email to=a\rquit\r") == 0
+    assert "did not list its tools" in terminal.screen
+    assert "0 tools" in terminal.screen
+    assert session.called == [("send_email", {"to": "a"})]
+
+
 async def test_without_a_terminal_nothing_is_read(terminal):
     assert await run_chat(Session(done), terminal=lambda: False) == 2

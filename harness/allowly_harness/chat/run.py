@@ -27,6 +27,9 @@ from allowly_harness.protocol.models import ServerInfo, ToolCall
 MAX_PAGES: Final = 50
 """Most pages of a tool list that are read; a server's paging may never end."""
 
+LIST_SECONDS: Final = 10.0
+"""How long reading all pages of the tool list may take before the prompt comes without the rest."""
+
 MAX_LOG: Final = 1_000
 """Most calls that `log` keeps."""
 
@@ -124,28 +127,33 @@ class _Chat:
                 pass
 
     async def _read_tools(self) -> None:
-        params: Any = None
         try:
-            for _ in range(MAX_PAGES):
-                page = await self._session.list_tools(params=params)
-                for tool in page.tools:
-                    self._tools[tool.name] = tool
-                    schema = getattr(tool, "input_schema", None)
-                    self._schemas[tool.name] = schema if isinstance(schema, dict) else {}
-                cursor = getattr(page, "next_cursor", None)
-                if cursor is None:
-                    break
-                from mcp_types import PaginatedRequestParams  # the session has loaded it by now
-
-                params = PaginatedRequestParams(cursor=cursor)
+            with anyio.fail_after(LIST_SECONDS):
+                await self._read_pages()
+        except TimeoutError:
+            say(f"  the server did not list its tools within {LIST_SECONDS:g} s; going on without", "bad")
         except Exception as error:  # noqa: BLE001 - a server without tools is still a session
             say(plain(f"  no tools: {type(error).__name__}: {error}", 300), "bad")
         odd = sum(1 for name in self._tools if identifier(name).odd)
         say(
-            f"  {len(self._tools)} tools"
-            + (f", {odd} with an unusual name" if odd else ""),
+            f"  {len(self._tools)} tools" + (f", {odd} with an unusual name" if odd else ""),
             "note",
         )
+
+    async def _read_pages(self) -> None:
+        params: Any = None
+        for _ in range(MAX_PAGES):
+            page = await self._session.list_tools(params=params)
+            for tool in page.tools:
+                self._tools[tool.name] = tool
+                schema = getattr(tool, "input_schema", None)
+                self._schemas[tool.name] = schema if isinstance(schema, dict) else {}
+            cursor = getattr(page, "next_cursor", None)
+            if cursor is None:
+                break
+            from mcp_types import PaginatedRequestParams  # the session has loaded it by now
+
+            params = PaginatedRequestParams(cursor=cursor)
 
     def _list_tools(self, words: str) -> None:
         for name, tool in self._tools.items():

@@ -68,6 +68,10 @@ async def open_front_end(target: Target, front_end: str | None, hints: Sequence[
     if front_end == "tui" and problem is not None:
         return fail(f"the full screen cannot be drawn: {problem}; use --chat", ExitCode.USAGE)
     if front_end == "chat" or problem is not None:
+        from allowly_harness.approvers.chat_text import is_terminal
+
+        if not is_terminal():
+            return fail("connect --chat needs standard output to be a terminal, too", ExitCode.USAGE)
         return await _chat(target, hints)
     return await _tui(target, hints)
 
