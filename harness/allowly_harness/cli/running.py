@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -56,24 +53,16 @@ def run(command: Callable[[], Awaitable[int]]) -> int:
 async def _until_signalled(command: Callable[[], Awaitable[int]]) -> int:
     import anyio
 
+    from allowly_harness.signals import ended_by_signals
+
     code = 0
     async with anyio.create_task_group() as group:
 
-        async def listen() -> None:
+        def leave(with_code: int) -> None:
             nonlocal code
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
-                async for number in signals:
-                    code = 128 + number
-                    _leave_in_time(code)
-                    group.cancel_scope.cancel()
+            code = with_code
+            group.cancel_scope.cancel()
 
-        group.start_soon(listen)
-        code = await command()
-        group.cancel_scope.cancel()
+        with ended_by_signals(leave, deadline_seconds=CLEAN_UP_SECONDS):
+            code = await command()
     return code
-
-
-def _leave_in_time(code: int) -> None:
-    timer = threading.Timer(CLEAN_UP_SECONDS, os._exit, (code,))
-    timer.daemon = True
-    timer.start()

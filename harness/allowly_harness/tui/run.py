@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import signal
-import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from allowly_harness.signals import ended_by_signals
 from allowly_harness.tui.app import HarnessApp
 from allowly_harness.tui.approver import TuiApprover
 
@@ -41,33 +37,8 @@ async def run_tui(
     """
     app = HarnessApp(session, approver=approver, hints=hints, server_log=server_log)
     try:
-        with _ended_by_signals(app):
+        with ended_by_signals(lambda code: app.exit(return_code=code), deadline_seconds=EXIT_DEADLINE_SECONDS):
             await app.run_async()
     finally:
         approver.detach()
     return app.return_code or 0
-
-
-@contextlib.contextmanager
-def _ended_by_signals(app: HarnessApp) -> Generator[None]:
-    """Leave the screen in order on SIGTERM and SIGHUP, and at a deadline in any case."""
-    loop = asyncio.get_running_loop()
-    caught: list[int] = []
-
-    def leave(number: int) -> None:
-        code = 128 + number
-        # A thread, because the loop itself may be stuck. It covers the caller's closing of the session too.
-        deadline = threading.Timer(EXIT_DEADLINE_SECONDS, os._exit, (code,))
-        deadline.daemon = True
-        deadline.start()
-        app.exit(return_code=code)
-
-    for wanted in (signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not here, not in this thread
-            loop.add_signal_handler(wanted, leave, int(wanted))
-            caught.append(wanted)
-    try:
-        yield
-    finally:
-        for number in caught:
-            loop.remove_signal_handler(number)
