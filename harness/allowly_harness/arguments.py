@@ -133,7 +133,7 @@ class _Reader:
         if keyword in {"type", "required"}:
             _names_only([item] if isinstance(item, str) else item)
         if keyword == "dependentRequired":
-            for names in item.values():
+            for names in cast("Mapping[str, Any]", item).values():
                 _names_only(names)
         return item if keyword in _PLAIN else _NOTHING
 
