@@ -97,8 +97,13 @@ def test_an_escalation_without_scope_or_approver_is_not_granted(user, office, ta
 
 @pytest.mark.parametrize(
     "scopes",
-    [(), ("--allow", "send_email", "--confirm", "send_email")],
-    ids=["nothing-named", "named-twice"],
+    [
+        (),
+        ("--allow", "send_email", "--confirm", "send_email")(
+            "--escalate", "send_email=ada", "--escalate", "send_email=bob"
+        ),
+    ],
+    ids=["nothing-named", "named-twice", "two-approvers"],
 )
 def test_a_grant_of_nothing_or_of_one_scope_in_two_ways_is_refused(user, office, scopes: tuple[str, ...]) -> None:
     refused = user.run("authority", "grant", "--user", "ada", *scopes)

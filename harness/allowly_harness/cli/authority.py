@@ -84,8 +84,9 @@ def grant(
     """
     from allowly_harness.cli.running import run
 
-    targets = dict(_target(text) for text in escalated)
-    names = [*allowed, *confirmed, *targets]
+    pairs = [_target(text) for text in escalated]
+    targets = dict(pairs)
+    names = [*allowed, *confirmed, *(scope for scope, _ in pairs)]
     if not names or len(set(names)) != len(names):
         raise click.UsageError("name at least one scope, and none of them twice")
     return run(lambda: _grant(user, agent, names, list(confirmed), targets, days, url))
