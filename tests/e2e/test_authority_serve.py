@@ -99,9 +99,8 @@ def test_an_escalation_without_scope_or_approver_is_not_granted(user, office, ta
     "scopes",
     [
         (),
-        ("--allow", "send_email", "--confirm", "send_email")(
-            "--escalate", "send_email=ada", "--escalate", "send_email=bob"
-        ),
+        ("--allow", "send_email", "--confirm", "send_email"),
+        ("--escalate", "send_email=ada", "--escalate", "send_email=bob"),
     ],
     ids=["nothing-named", "named-twice", "two-approvers"],
 )
