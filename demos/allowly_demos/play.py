@@ -20,7 +20,7 @@ from allowly_authority import AuthorityClient, embedded_authority
 from allowly_demos.mailstore import Mail, MailStore
 from allowly_demos.prepare import APPROVER, prepare
 from allowly_harness import Answer, ApprovalRequest, ApprovingClientSession, connect
-from allowly_harness.session import APPROVAL_META
+from allowly_harness.protocol.models import APPROVAL_META
 
 LONGER_THAN_A_QUESTION: Final = 301.0
 """Seconds that the authority's clock is moved on to let a question end: five minutes and one."""

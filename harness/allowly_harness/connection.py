@@ -8,7 +8,6 @@ another, as agent frameworks and test fixtures do.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
@@ -122,11 +121,9 @@ class _Transport:
 
 def _fresh_log(path: Path) -> TextIO:
     """Begin a log for this run; the one before is kept beside it, as `NAME.log.old`."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with suppress(FileNotFoundError):
         path.replace(path.with_name(f"{path.name}.old"))
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    return os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace")
+    return locations.open_private(path)
 
 
 class _Connection:

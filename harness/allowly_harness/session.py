@@ -19,14 +19,11 @@ from allowly_harness.driver import run_flow
 from allowly_harness.performer import CallPerformer, Clock, Journal, Send, utc_now
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, Ended, approval_flow
-from allowly_harness.protocol.models import ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
+from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
 from allowly_harness.redaction import without_bearers
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
-
-APPROVAL_META: Final = "allowly-harness/approval"
-"""The key in `_meta` of every guarded result: `{outcome, rounds, digest}`."""
 
 MAX_TOOL_PAGES: Final = 50
 """How many pages of a tool list are read to describe a tool; a server's paging may never end."""

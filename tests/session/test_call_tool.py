@@ -8,8 +8,7 @@ from mcp.shared.exceptions import MCPError
 from allowly_authority.errors import AuthorityUnavailable, PromptGone
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.protocol.effects import Record
-from allowly_harness.protocol.models import Verification
-from allowly_harness.session import APPROVAL_META
+from allowly_harness.protocol.models import APPROVAL_META, Verification
 from allowly_harness.testing import FakeAuthority, ScriptedApprover
 
 pytestmark = pytest.mark.anyio

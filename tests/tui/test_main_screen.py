@@ -139,7 +139,8 @@ async def test_a_call_opens_in_full_and_closes_again(running):
 
 
 async def test_a_crash_leaves_one_line_and_no_values(running, tmp_path, monkeypatch):
-    from allowly_harness.tui.crash import crash_log, record_crash
+    from allowly_harness.locations import crash_log
+    from allowly_harness.tui.crash import record_crash
 
     api_key = "canary-value"
     try:

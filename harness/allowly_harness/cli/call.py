@@ -108,7 +108,7 @@ def _person(unattended: str) -> Generator[Approver]:
 
 
 def _report(result: types.CallToolResult) -> int:
-    from allowly_harness.session import APPROVAL_META
+    from allowly_harness.protocol.models import APPROVAL_META
 
     approval = (result.meta or {}).get(APPROVAL_META)
     code = OUTCOME_CODES[approval["outcome"]] if approval else ExitCode.DONE

@@ -8,10 +8,11 @@ which may quote a server's answer and with it a nonce.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Final, TypeAlias
+
+from allowly_harness.locations import open_private
 
 MAX_LOG_BYTES: Final = 1024 * 1024
 """A log that has grown longer is begun anew when the program starts."""
@@ -37,11 +38,9 @@ def log_to(path: Path) -> None:
     """
     handler: logging.Handler = logging.NullHandler()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.unlink()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        handler = logging.StreamHandler(os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace"))
+        handler = logging.StreamHandler(open_private(path))
     except OSError:
         pass
     handler.setFormatter(_WithoutTexts("%(asctime)s %(levelname)s %(name)s %(message).2000s"))

@@ -9,12 +9,10 @@ from allowly_authority.binding import canonical_json
 from allowly_harness.display.card import Row, Section
 from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own
 from allowly_harness.display.values import full_arguments
-from allowly_harness.protocol.models import ApprovalOutcome
+from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome
 
 MAX_RESULT_BLOCKS: Final = 50
 """Most content blocks of one result that are shown; the rest is counted."""
-
-_APPROVAL_META: Final = "allowly-harness/approval"
 
 _WORDS: Final[Mapping[ApprovalOutcome, str]] = {
     ApprovalOutcome.ALLOWED: "ok",
@@ -40,7 +38,7 @@ _RAN: Final = frozenset({ApprovalOutcome.ALLOWED, ApprovalOutcome.APPROVED, Appr
 def outcome_of(result: Any) -> ApprovalOutcome | None:
     """Read the outcome of a guarded call from a result's `_meta`; `None` for an ungated call."""
     meta = getattr(result, "meta", None)
-    approval = cast("Mapping[str, Any]", meta).get(_APPROVAL_META) if isinstance(meta, Mapping) else None
+    approval = cast("Mapping[str, Any]", meta).get(APPROVAL_META) if isinstance(meta, Mapping) else None
     named = cast("Mapping[str, Any]", approval).get("outcome") if isinstance(approval, Mapping) else None
     try:
         return ApprovalOutcome(named) if isinstance(named, str) else None

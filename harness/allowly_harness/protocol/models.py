@@ -18,6 +18,9 @@ DEFAULT_TTL_SECONDS: Final = 60
 MAX_TTL_SECONDS: Final = 300
 """The longest window that the API grants."""
 
+APPROVAL_META: Final = "allowly-harness/approval"
+"""The key in `_meta` of every guarded result: `{outcome, rounds, digest}`."""
+
 MAX_REASON_CHARACTERS: Final = 500
 """The longest reason, note or reply that is kept of what a person typed."""
 

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import traceback
-from pathlib import Path
-
-import platformdirs
 
 from allowly_harness.display.sanitize import joined, one_line
 from allowly_harness.display.secrets import masked_text
-from allowly_harness.locations import APPLICATION
-
-
-def crash_log() -> Path:
-    """Return the file that crashes are written to."""
-    return Path(platformdirs.user_state_dir(APPLICATION)) / "crash.log"
+from allowly_harness.locations import crash_log, open_private
 
 
 def record_crash(error: BaseException) -> str:
@@ -23,9 +14,7 @@ def record_crash(error: BaseException) -> str:
     path = crash_log()
     where = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "a", encoding="utf-8", errors="backslashreplace") as file:
+        with open_private(path) as file:
             file.writelines(traceback.format_tb(error.__traceback__))
             file.write(f"{type(error).__name__}\n")
         where = f" Where it happened stands in {path}."
