@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import anyio
 
@@ -19,13 +19,17 @@ MAX_WAITING_QUESTIONS: Final = 64
 class Approver(Protocol):
     """Asks a person.
 
-    Two extras are found by attribute, so that a plain approver stays one method:
+    Extras are found by attribute, so that a plain approver stays one method:
 
     - `handles_expiry = True` lets `ask` run on after `request.expires_at`, to show a dead card that
       offers to ask again.
     - `async def watch(self, request, status) -> Answer` is run while an escalation is awaited, and
       cancelled when it is decided. What it returns ends the waiting: `Answer.cancel()` takes the
       call back, `Answer.defer()` leaves the escalation open.
+    - `handles_many = True` lets `ask` run for several questions at a time; the approver keeps the queue.
+    - `def closing(self, request, closure)` is called just before `ask` is cancelled, with the reason.
+    - `async def elicit(self, request) -> ElicitationReply` shows what a server asks for while a tool
+      runs. A session whose approver has none tells servers that it cannot be asked.
     """
 
     async def ask(self, request: ApprovalRequest) -> Answer:
@@ -37,6 +41,21 @@ AskFunction: TypeAlias = Callable[[ApprovalRequest], Awaitable[Answer]]
 """A plain async function goes wherever an `Approver` goes."""
 
 WatchFunction: TypeAlias = "Callable[[ApprovalRequest, WaitStatus], Awaitable[Answer]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Why a question is closed that nobody answered here.
+
+    Attributes:
+        kind: "answered": somebody answered it elsewhere. "withdrawn": the agent took its call back.
+        approved: For "answered": what was said.
+        by: For "answered": who said it, as the authority recorded it; `None` if it does not say.
+    """
+
+    kind: Literal["answered", "withdrawn"]
+    approved: bool = False
+    by: str | None = None
 
 
 @dataclass(eq=False)

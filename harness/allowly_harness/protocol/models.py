@@ -165,6 +165,10 @@ class ApprovalRequest:
         may_resolve: Whether this session was opened as the approver that the escalation names.
         scope: What a yes opens, as the authority recorded it; `None` if it could not say.
         note: Why the question comes again, in our words; empty the first time.
+        requester: Who makes the call, in the words of whoever opened the session; empty if not said.
+        authorization_id: Which authorization is used, as the authority recorded it; `None` if it could not say.
+        danger: Why a yes to this call wants a typed word, in our words; empty for an ordinary call.
+        edited_from: The call as the agent made it, where a person has changed its arguments since.
     """
 
     kind: Literal["confirm", "escalate"]
@@ -180,6 +184,10 @@ class ApprovalRequest:
     may_resolve: bool = False
     scope: str | None = None
     note: str = ""
+    requester: str = ""
+    authorization_id: str | None = None
+    danger: str = ""
+    edited_from: ToolCall | None = None
 
 
 class AnswerKind(StrEnum):

@@ -1,0 +1,1 @@
+"""Forms from JSON Schema, without a screen: fields, typed text, values, problems."""
