@@ -1,8 +1,11 @@
 """A session that asks what it is told to ask, a clock that tests turn, and the app around both."""
 
+import difflib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
@@ -14,6 +17,32 @@ from allowly_harness.tui.app import HarnessApp
 from allowly_harness.tui.approver import TuiApprover
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE_VARIABLE = "UPDATE_SNAPSHOTS"
+
+
+@pytest.fixture
+def snapshot() -> Callable[[str, str], None]:
+    """Compare a screen's text with `snapshots/NAME.txt`: `snapshot("main_80x24", desk.text)`.
+
+    With `UPDATE_SNAPSHOTS=1` in the environment the files are written instead; look at their diff.
+    """
+
+    def compare(name: str, text: str) -> None:
+        path = SNAPSHOTS / f"{name}.txt"
+        drawn = "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+        if os.environ.get(UPDATE_VARIABLE):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(drawn, encoding="utf-8")
+            return
+        kept = path.read_text(encoding="utf-8") if path.exists() else ""
+        if drawn != kept:
+            lines = difflib.unified_diff(
+                kept.splitlines(), drawn.splitlines(), f"kept {path.name}", "drawn now", lineterm=""
+            )
+            pytest.fail(f"{UPDATE_VARIABLE}=1 accepts this:\n" + "\n".join(lines), pytrace=False)
+
+    return compare
 
 
 class Hands:
