@@ -1,11 +1,14 @@
 """Where the authority and its key come from, and what is refused."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from allowly_harness.protocol.errors import ConfigurationError
-from allowly_harness.settings import Settings, load_settings, read_key
+from allowly_harness.settings import ApprovalSettings, Settings, TerminalSettings, load_settings, read_key
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "config.toml"
 
 
 @pytest.fixture
@@ -65,3 +68,69 @@ def test_a_broken_file_is_refused_and_named(config: Path, text: str) -> None:
 def test_a_key_is_not_in_the_printed_settings() -> None:
     """G7."""
     assert "secret" not in repr(Settings("https://a.example", "secret"))
+
+
+def test_the_documented_example_loads_whole(config: Path, tmp_path: Path) -> None:
+    key = key_file(tmp_path)
+    text = EXAMPLE.read_text()
+    config.write_text(text.replace("~/.local/share/allowly-harness/authority.db.key", str(key)))
+
+    settings = load_settings(None, environ={}, config=config)
+
+    assert settings.authority == "http://127.0.0.1:8787"
+    assert settings.api_key == "secret-key"
+    assert settings.approval == ApprovalSettings(("delete_*", "demo:mail:forward_all"))
+    assert settings.terminal == TerminalSettings("ansi-dark", "bell", {"deny": "n"})
+    assert text in (EXAMPLE.parents[1] / "configuration.md").read_text()
+
+
+def test_it_is_said_where_the_authority_and_the_key_came_from(config: Path, tmp_path: Path) -> None:
+    key = key_file(tmp_path)
+    config.write_text(f'[authority]\nurl = "https://file.example"\nkey_file = "{key}"\n')
+
+    from_file = load_settings(None, environ={}, config=config)
+    from_environment = load_settings("https://flag.example", environ={"ALLOWLY_KEY": "k"}, config=config)
+
+    assert (from_file.authority_source, from_file.key_source) == (str(config), str(key))
+    assert (from_environment.authority_source, from_environment.key_source) == ("--authority", "ALLOWLY_KEY")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[terminl]\n", "no table [terminl]; did you mean 'terminal'?"),
+        ("[xyz]\n", "no table [xyz]; known are authority, approval, terminal"),
+        ("theme = 'x'\n", "no table [theme]"),
+        ("terminal = 3\n", "[terminal] must be a table"),
+        ("[terminal]\nthem = 'x'\n", "[terminal] has no setting 'them'; did you mean 'theme'?"),
+        ("[terminal]\ntheme = 3\n", "[terminal] theme must be a string"),
+        ("[terminal]\ntheme = ''\n", "[terminal] theme must be a string"),
+        ("[terminal]\nnotify = 'loud'\n", "[terminal] notify must be one of auto, bell, desktop, off"),
+        ("[terminal]\nkeys = 'a'\n", "[terminal] keys must be a table"),
+        ("[terminal.keys]\ndeny = 3\n", "[terminal] keys must be a table"),
+        ("[approval]\ndangerous = 'delete_*'\n", "[approval] dangerous must be a list"),
+        ("[approval]\ndangerous = ['']\n", "[approval] dangerous must be a list"),
+        ("[approval]\ndangerous = [3]\n", "[approval] dangerous must be a list"),
+        ("[approval]\ndangerus = []\n", "did you mean 'dangerous'?"),
+        ("[authority]\nkey = 'secret'\n", "[authority] has no setting 'key'; did you mean 'key_file'?"),
+        ("#" * 70_000, "longer than 65536 bytes"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_the_file_the_name_and_the_nearest(
+    config: Path, text: str, message: str
+) -> None:
+    config.write_text(text)
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(None, environ={}, config=config)
+
+    assert str(config) in str(refused.value)
+    assert message in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_pipe_in_the_place_of_the_file_is_refused_and_not_waited_for(config: Path) -> None:
+    os.mkfifo(config)
+
+    with pytest.raises(ConfigurationError, match="not a regular file"):
+        load_settings(None, environ={}, config=config)

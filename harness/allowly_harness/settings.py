@@ -1,4 +1,4 @@
-"""Where the authority and its key come from: flags, then the environment, then the user's own files.
+"""What was configured, and where it came from: flags, then the environment, then the user's own files.
 
 Keys are never taken from a flag: a command line is visible to every process of the machine.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from allowly_harness import locations
+from allowly_harness.configuration import read_configuration
 from allowly_harness.protocol.errors import ConfigurationError
 
 EMBEDDED: Final = "embedded"
@@ -24,6 +25,35 @@ KEY_VARIABLE: Final = "ALLOWLY_KEY"
 
 MAX_KEY_CHARACTERS: Final = 512
 
+Notify: TypeAlias = Literal["auto", "bell", "desktop", "off"]
+"""How a person is told that a question waits; "auto" is what the terminal can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalSettings:
+    """What a yes takes.
+
+    Attributes:
+        dangerous: Calls that want a typed word: `TOOL` or `SERVER:TOOL`, in which `*` stands for any text.
+    """
+
+    dangerous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalSettings:
+    """How the front ends look and which keys they take.
+
+    Attributes:
+        theme: A theme of the full screen; `None` leaves the choice to it.
+        notify: How a person is told that a question waits.
+        keys: Keys by action, as they were written; checked where they are bound.
+    """
+
+    theme: str | None = None
+    notify: Notify = "auto"
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -32,10 +62,16 @@ class Settings:
     Attributes:
         authority: An https or loopback URL, "embedded", or `None` where no authority is named.
         api_key: The authority's key, or `None`. Never printed.
+        authority_source: What named the authority, in a few words; empty where nothing did.
+        key_source: Where the key is from, in a few words; empty where there is none.
     """
 
     authority: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    approval: ApprovalSettings = ApprovalSettings()
+    terminal: TerminalSettings = field(default_factory=TerminalSettings)
+    authority_source: str = field(default="", compare=False)
+    key_source: str = field(default="", compare=False)
 
 
 def load_settings(
@@ -46,45 +82,45 @@ def load_settings(
     Args:
         authority: What `--authority` said.
         environ: The environment, for `ALLOWLY_BASE_URL` and `ALLOWLY_KEY`.
-        config: The TOML file; by default the one in the user's configuration folder. It may hold
-            `[authority]` with `url` and `key_file`.
+        config: The TOML file; by default the one in the user's configuration folder.
 
     Raises:
-        ConfigurationError: A file cannot be read, is readable for others, or holds something else.
+        ConfigurationError: A file cannot be read, is readable for others where it must not be, or holds
+            something that is not known.
     """
-    table = _authority_table(config or locations.config_file())
-    url = authority or environ.get(BASE_URL_VARIABLE) or table.get("url")
-    if url is not None and not isinstance(url, str):
-        raise ConfigurationError("[authority] url must be a string")
-    key = environ.get(KEY_VARIABLE) or None
-    if key is None:
-        key = _key_from_file(table.get("key_file"))
-    return Settings(url, key)
+    path = config or locations.config_file()
+    tables = read_configuration(path)
+    named = {
+        "--authority": authority,
+        BASE_URL_VARIABLE: environ.get(BASE_URL_VARIABLE),
+        str(path): tables["authority"].get("url"),
+    }
+    url, source = next(((url, source) for source, url in named.items() if url), (None, ""))
+    key, key_source = _key(environ, tables["authority"].get("key_file"))
+    return Settings(url, key, _approval(tables), _terminal(tables), source, key_source)
 
 
-def _key_from_file(named: object) -> str | None:
+def _approval(tables: Mapping[str, Mapping[str, Any]]) -> ApprovalSettings:
+    return ApprovalSettings(tuple(tables["approval"].get("dangerous", ())))
+
+
+def _terminal(tables: Mapping[str, Mapping[str, Any]]) -> TerminalSettings:
+    table = tables["terminal"]
+    notify = cast("Notify", table.get("notify", "auto"))
+    return TerminalSettings(table.get("theme"), notify, MappingProxyType(dict(table.get("keys", {}))))
+
+
+def _key(environ: Mapping[str, str], named: str | None) -> tuple[str | None, str]:
+    if environ.get(KEY_VARIABLE):
+        return environ[KEY_VARIABLE], KEY_VARIABLE
     if named is None:
         path = locations.key_file()
-        return read_key(path) if path.exists() else None
-    if not isinstance(named, str):
-        raise ConfigurationError("[authority] key_file must be a string")
+        return (read_key(path), str(path)) if path.exists() else (None, "")
     try:
-        return read_key(Path(named).expanduser())
+        path = Path(named).expanduser()
     except RuntimeError as error:
         raise ConfigurationError(f"the key file {named!r} cannot be found: {error}") from None
-
-
-def _authority_table(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"the configuration {path} cannot be read: {error}") from None
-    table = document.get("authority", {})
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"[authority] in {path} must be a table")
-    return table
+    return read_key(path), str(path)
 
 
 def read_key(path: Path) -> str:
