@@ -6,10 +6,8 @@ Textual's shutdown runs in a task of its own.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -17,83 +15,27 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
-from textual.message import Message
 
 from allowly_harness.display.clock import Clock
 from allowly_harness.display.layout import lay_out_sections
 from allowly_harness.display.sanitize import joined, one_line, plain
-from allowly_harness.protocol.models import Answer, ApprovalRequest, ServerInfo, ToolCall
-from allowly_harness.tui.approval import ApprovalScreen, key_time
+from allowly_harness.protocol.models import ApprovalRequest, ServerInfo, ToolCall
+from allowly_harness.tui.approval import key_time
 from allowly_harness.tui.approver import TuiApprover
 from allowly_harness.tui.calls import MAX_CALLS, CallEntry
 from allowly_harness.tui.crash import record_crash
 from allowly_harness.tui.lines import NoControls
 from allowly_harness.tui.main import MainScreen
 from allowly_harness.tui.pages import Page, help_lines
+from allowly_harness.tui.questions import Questions
 from allowly_harness.tui.serverlog import ServerLog
 from allowly_harness.tui.tools import read_tools
-from allowly_harness.tui.waiting import WaitingScreen
 
 if TYPE_CHECKING:
-    from allowly_harness.approvers.base import WaitStatus
     from allowly_harness.tui.port import ToolSession
-
-TYPING_SECONDS: Final = 0.4
-"""A question does not open while keys come closer together than this."""
-
-MAX_POSTPONED_SECONDS: Final = 5.0
-"""How long typing may keep a question from opening."""
 
 QUIT_SECONDS: Final = 5.0
 """How long after a first attempt to quit with open calls the second one counts."""
-
-
-@dataclass(eq=False)
-class OpenQuestion:
-    """A question that waits for its turn, or is on the screen."""
-
-    request: ApprovalRequest
-    answer: asyncio.Future[Answer]
-    arrived: float
-    screen: ApprovalScreen | None = None
-
-
-@dataclass(eq=False)
-class OpenWait:
-    """An escalation that somebody else decides."""
-
-    request: ApprovalRequest
-    status: WaitStatus
-    answer: asyncio.Future[Answer]
-    started: float
-    screen: WaitingScreen | None = None
-
-
-class QuestionAsked(Message):
-    """A session asks."""
-
-    def __init__(self, request: ApprovalRequest, answer: asyncio.Future[Answer]) -> None:
-        super().__init__()
-        self.request = request
-        self.answer = answer
-
-
-class WaitOpened(Message):
-    """A session waits for another approver."""
-
-    def __init__(self, request: ApprovalRequest, status: WaitStatus, answer: asyncio.Future[Answer]) -> None:
-        super().__init__()
-        self.request = request
-        self.status = status
-        self.answer = answer
-
-
-class Withdrawn(Message):
-    """A question or a wait is over, answered or not."""
-
-    def __init__(self, answer: asyncio.Future[Answer]) -> None:
-        super().__init__()
-        self.answer = answer
 
 
 class HarnessApp(App[None]):
@@ -130,36 +72,20 @@ class HarnessApp(App[None]):
         self.server: ServerInfo = session.server
         self.clock = clock or Clock()
         self.calls: deque[CallEntry] = deque(maxlen=MAX_CALLS)
-        self._key_time = key_time
         self._main = MainScreen(hints, ServerLog(server_log))
-        self._questions: list[OpenQuestion] = []
-        self._waits: list[OpenWait] = []
         self._numbers = 0
-        self._last_key = float("-inf")
         self._quit_tried = float("-inf")
-        approver.attach(self)
-
-    # What sessions ask, from any task.
-
-    def open_question(self, request: ApprovalRequest, answer: asyncio.Future[Answer]) -> bool:
-        """Take a question; `False` if the app is not running."""
-        return self.is_running and self.post_message(QuestionAsked(request, answer))
-
-    def open_wait(self, request: ApprovalRequest, status: WaitStatus, answer: asyncio.Future[Answer]) -> bool:
-        """Take a wait; `False` if the app is not running."""
-        return self.is_running and self.post_message(WaitOpened(request, status, answer))
-
-    def withdraw(self, answer: asyncio.Future[Answer]) -> None:
-        """Close what belongs to `answer`."""
-        self.post_message(Withdrawn(answer))
+        self.questions = Questions(
+            self, clock=self.clock, key_time=key_time, mark=self._mark, changed=self._main.draw_header
+        )
+        approver.attach(self.questions)
 
     # What the main screen needs.
 
     @property
     def waiting(self) -> int:
         """How many questions and waits are open."""
-        answers = [one.answer for one in self._questions] + [one.answer for one in self._waits]
-        return sum(1 for answer in answers if not answer.done())
+        return self.questions.count
 
     def call(self, number: int) -> CallEntry | None:
         """Return the call with a number."""
@@ -192,10 +118,7 @@ class HarnessApp(App[None]):
 
     def open_next_wait(self) -> None:
         """Show the first wait that is not on the screen."""
-        for wait in self._waits:
-            if wait.screen is None:
-                self._show_wait(wait)
-                return
+        self.questions.open_next_wait()
 
     # The app's own life.
 
@@ -212,12 +135,12 @@ class HarnessApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """Note when the person typed last, for every key on every screen."""
         if isinstance(event, events.Key):
-            self._last_key = self._key_time(event)
+            self.questions.key_pressed(event)
         await super().on_event(event)
 
     def on_app_focus(self) -> None:
         """Hold keys off: the window has just come to the front."""
-        self._hold_off()
+        self.questions.hold_off()
 
     async def action_quit(self) -> None:
         """Quit; with open calls only at the second attempt."""
@@ -231,71 +154,6 @@ class HarnessApp(App[None]):
             )
             return
         self.exit()
-
-    def on_question_asked(self, message: QuestionAsked) -> None:
-        """Queue a question and open it when it is its turn."""
-        question = OpenQuestion(message.request, message.answer, self.clock.monotonic())
-        self._questions.append(question)
-        self._mark(message.request, "WAITS for you")
-        self.bell()
-        self._open_next()
-
-    def on_wait_opened(self, message: WaitOpened) -> None:
-        """Show a wait, unless something else is open."""
-        wait = OpenWait(message.request, message.status, message.answer, self.clock.monotonic())
-        self._waits.append(wait)
-        who = plain(message.request.escalation_to or "approver", 30)
-        self._mark(message.request, f"WAITS: {who}")
-        if self.screen is self._main:
-            self._show_wait(wait)
-
-    def on_withdrawn(self, message: Withdrawn) -> None:
-        """Close the card of what is over."""
-        for question in [one for one in self._questions if one.answer is message.answer]:
-            self._questions.remove(question)
-            self._mark(question.request, "running")
-            if question.screen is not None:
-                question.screen.finish(Answer.cancel())
-                self.notify("The question was withdrawn. Nothing was approved.", markup=False)
-        for wait in [one for one in self._waits if one.answer is message.answer]:
-            self._waits.remove(wait)
-            self._mark(wait.request, "running")
-            self.bell()
-            if wait.screen is not None:
-                wait.screen.finish(None)
-        self._main.draw_header()
-        self._open_next()
-
-    def _open_next(self) -> None:
-        self._questions = [one for one in self._questions if not one.answer.done()]
-        if not self._questions or any(one.screen is not None for one in self._questions):
-            return
-        question, now = self._questions[0], self.clock.monotonic()
-        typing = now - self._last_key < TYPING_SECONDS
-        if typing and now - question.arrived < MAX_POSTPONED_SECONDS:
-            self.set_timer(TYPING_SECONDS, self._open_next)
-            return
-        screen = ApprovalScreen(
-            question.request, waiting=lambda: len(self._questions) - 1, clock=self.clock, key_time=self._key_time
-        )
-        question.screen = screen
-        self.push_screen(screen, lambda answer: self._answered(question, answer))
-
-    def _answered(self, question: OpenQuestion, answer: Answer | None) -> None:
-        question.screen = None
-        if not question.answer.done():
-            question.answer.set_result(answer or Answer.cancel())
-
-    def _show_wait(self, wait: OpenWait) -> None:
-        wait.screen = WaitingScreen(
-            wait.request, wait.status, started=wait.started, clock=self.clock, key_time=self._key_time
-        )
-        self.push_screen(wait.screen, lambda answer: self._wait_closed(wait, answer))
-
-    def _wait_closed(self, wait: OpenWait, answer: Answer | None) -> None:
-        wait.screen = None
-        if answer is not None and not wait.answer.done():
-            wait.answer.set_result(answer)
 
     def _mark(self, request: ApprovalRequest, state: str) -> None:
         for entry in self.calls:
@@ -323,11 +181,7 @@ class HarnessApp(App[None]):
 
     def _came_back(self, _: object = None) -> None:
         self.refresh(layout=True)  # without it the screen stays blank after a suspension
-        self._hold_off()
-
-    def _hold_off(self) -> None:
-        if isinstance(self.screen, ApprovalScreen):
-            self.screen.hold_off()
+        self.questions.hold_off()
 
     def _fatal_error(self) -> None:
         # Textual's own trace prints local variables: arguments, keys. Ours never does.
