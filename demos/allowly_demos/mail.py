@@ -1,20 +1,25 @@
-"""The mail server on `MCPServer`: reading is allowed, sending wants a yes, deleting wants somebody else's."""
+"""The mail server on `MCPServer`: reading is allowed, sending wants a yes, deleting wants somebody else's.
+
+The tools that matter for that stand here; `mail_tools` and `mail_reading` add what else a server can have.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 
 from allowly_demos import settings
+from allowly_demos.mail_reading import MailServer, add_reading
+from allowly_demos.mail_tools import add_tools
+from allowly_demos.mailfilters import FilterStore
 from allowly_demos.mailstore import MailStore
 from allowly_middleware import AllowlyMCPMiddleware
 
 
-def build(demo: settings.DemoSettings) -> MCPServer:
-    """Make the server: ordinary tools, and one line that guards them."""
+def build(demo: settings.DemoSettings) -> MailServer:
+    """Make the server: ordinary tools, and one line that guards all of them."""
     store = MailStore(demo.root)
     guard = AllowlyMCPMiddleware(
         demo.api_key,
@@ -22,7 +27,7 @@ def build(demo: settings.DemoSettings) -> MCPServer:
         base_url=demo.base_url,
         user_id_fn=lambda _: settings.current_user(),
     )
-    server = MCPServer("mail", middleware=[guard])
+    server = MailServer("mail", store, middleware=[guard])
 
     @server.tool(title="Read a mailbox", annotations=ToolAnnotations(read_only_hint=True))
     def read_mail(address: str) -> list[dict[str, Any]]:
@@ -44,6 +49,8 @@ def build(demo: settings.DemoSettings) -> MCPServer:
         """Deliver a copy of every message of `source` to `target`. No authorization of the demo covers it."""
         return f"forwarded {len([store.deliver(target, mail.subject, mail.body) for mail in store.read(source)])}"
 
+    add_tools(server, store, FilterStore(demo.root))
+    add_reading(server, store)
     return server
 
 

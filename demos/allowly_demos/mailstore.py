@@ -6,6 +6,7 @@ import mailbox
 import re
 import shutil
 from dataclasses import dataclass
+from datetime import date
 from email.message import EmailMessage
 from email.utils import format_datetime, localtime, make_msgid
 from pathlib import Path
@@ -15,12 +16,17 @@ MAX_BODY_CHARACTERS: Final = 100_000
 MAX_SUBJECT_CHARACTERS: Final = 500
 MAX_LISTED: Final = 100
 
+SCHEDULED: Final = ".scheduled"
+"""The folder of mail that waits for its day. No address begins with a dot."""
+
+_DELIVER_ON: Final = "X-Deliver-On"
+
 # An address becomes a folder's name, so nothing that could climb out of the root is let in.
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+){1,8}")
 
 
 class MailError(ValueError):
-    """An address, a subject or a body that cannot be used; the message says which."""
+    """An address, a subject, a body or a key that cannot be used; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +51,55 @@ class MailStore:
             MailError: The address, the subject or the body cannot be used.
         """
         path = self._path(to)
-        if len(subject) > MAX_SUBJECT_CHARACTERS or "\n" in subject or "\r" in subject:
-            raise MailError(f"a subject is one line of at most {MAX_SUBJECT_CHARACTERS} characters")
-        if len(body) > MAX_BODY_CHARACTERS:
-            raise MailError(f"a body has at most {MAX_BODY_CHARACTERS} characters")
-        message = EmailMessage()
-        message["From"] = "assistant@demo.example"
-        message["To"] = to
-        message["Subject"] = subject
-        message["Date"] = format_datetime(localtime())
-        message["Message-ID"] = make_msgid(domain="demo.example")
-        message.set_content(body)
-        self._root.mkdir(parents=True, exist_ok=True)
-        mailbox.Maildir(path, create=True).add(message)
-        return str(message["Message-ID"])
+        return self._add(path, _message(to, subject, body))
+
+    def schedule(self, to: str, subject: str, body: str, day: date) -> str:
+        """Keep a message until `deliver_due` is called on its day or later; return its id.
+
+        Raises:
+            MailError: The address, the subject or the body cannot be used.
+        """
+        self._path(to)
+        message = _message(to, subject, body)
+        message[_DELIVER_ON] = day.isoformat()
+        return self._add(self._root / SCHEDULED, message)
+
+    def deliver_due(self, address: str, today: date) -> int:
+        """Deliver what was scheduled for an address up to `today`; return how many messages that were."""
+        path = self._path(address)
+        if not (self._root / SCHEDULED).is_dir():
+            return 0
+        waiting = mailbox.Maildir(self._root / SCHEDULED, create=False)
+        due = [
+            key
+            for key, message in waiting.iteritems()
+            if message["To"] == address and str(message[_DELIVER_ON]) <= today.isoformat()
+        ]
+        for key in due:
+            mailbox.Maildir(path, create=True).add(waiting[key])
+            waiting.remove(key)
+        return len(due)
 
     def read(self, address: str) -> list[Mail]:
         """Return the messages of one mailbox, at most 100; empty where there is none."""
-        path = self._path(address)
-        if not path.is_dir():
-            return []
-        found = [_mail(address, message) for message in mailbox.Maildir(path, create=False)]
+        found = [_mail(address, message) for message in self._messages(address).values()]
         return sorted(found, key=lambda mail: (mail.subject, mail.body))[:MAX_LISTED]
+
+    def keys(self, address: str) -> dict[str, Mail]:
+        """Return the messages of one mailbox by the key that each has for good, at most 100."""
+        found = sorted(self._messages(address).items())[:MAX_LISTED]
+        return {key: _mail(address, message) for key, message in found}
+
+    def source(self, address: str, key: str) -> str:
+        """Return one message as it was delivered, headers included.
+
+        Raises:
+            MailError: There is no such mailbox or message.
+        """
+        message = self._messages(address).get(key)
+        if message is None:
+            raise MailError(f"{address} holds no such message")
+        return message.as_string()
 
     def delete(self, address: str) -> int:
         """Delete a mailbox with everything in it; return how many messages it held."""
@@ -79,12 +112,38 @@ class MailStore:
 
     def addresses(self) -> list[str]:
         """Return the addresses that have a mailbox."""
-        return sorted(path.name for path in self._root.iterdir() if path.is_dir()) if self._root.is_dir() else []
+        if not self._root.is_dir():
+            return []
+        return sorted(path.name for path in self._root.iterdir() if path.is_dir() and _ADDRESS.fullmatch(path.name))
+
+    def _messages(self, address: str) -> dict[str, mailbox.MaildirMessage]:
+        path = self._path(address)
+        return dict(mailbox.Maildir(path, create=False).iteritems()) if path.is_dir() else {}
+
+    def _add(self, path: Path, message: EmailMessage) -> str:
+        self._root.mkdir(parents=True, exist_ok=True)
+        mailbox.Maildir(path, create=True).add(message)
+        return str(message["Message-ID"])
 
     def _path(self, address: str) -> Path:
         if _ADDRESS.fullmatch(address) is None:
             raise MailError(f"{address!r} is not an address like ada@example.com")
         return self._root / address
+
+
+def _message(to: str, subject: str, body: str) -> EmailMessage:
+    if len(subject) > MAX_SUBJECT_CHARACTERS or "\n" in subject or "\r" in subject:
+        raise MailError(f"a subject is one line of at most {MAX_SUBJECT_CHARACTERS} characters")
+    if len(body) > MAX_BODY_CHARACTERS:
+        raise MailError(f"a body has at most {MAX_BODY_CHARACTERS} characters")
+    message = EmailMessage()
+    message["From"] = "assistant@demo.example"
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = format_datetime(localtime())
+    message["Message-ID"] = make_msgid(domain="demo.example")
+    message.set_content(body)
+    return message
 
 
 def _mail(address: str, message: mailbox.MaildirMessage) -> Mail:

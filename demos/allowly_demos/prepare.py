@@ -11,11 +11,17 @@ from allowly_demos.settings import AUTHORIZATION_VARIABLE, ROOT_VARIABLE, curren
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
 
-SCOPES: Final = ("read_mail", "send_email", "delete_mailbox")
-"""What the demo's user may do; `forward_all` is left out on purpose."""
+ALLOWED: Final = ("read_mail", "show_mailbox", "sync_mailbox", "connect_account")
+"""What the demo's user may do at once."""
+
+CONFIRMED: Final = ("send_email", "schedule_mail", "create_filter")
+"""What they are asked about."""
+
+ESCALATED: Final = ("delete_mailbox",)
+"""What somebody else must approve. `forward_all` stands nowhere, on purpose: it is denied."""
 
 APPROVER: Final = "compliance"
-"""Who must approve the deletion of a mailbox."""
+"""Who that is."""
 
 LIFETIME: Final = timedelta(days=1)
 
@@ -35,11 +41,11 @@ async def prepare(authority: AuthorityClient, *, base_url: str, api_key: str, ro
     created = await authority.create_authorization(
         user_id=current_user(),
         agent_id="mail-demo",
-        scopes=SCOPES,
+        scopes=(*ALLOWED, *CONFIRMED, *ESCALATED),
         expires_at=datetime.now(UTC) + LIFETIME,
-        requires_confirm_for=["send_email"],
-        requires_escalation_for=["delete_mailbox"],
-        escalation_targets={"delete_mailbox": APPROVER},
+        requires_confirm_for=CONFIRMED,
+        requires_escalation_for=ESCALATED,
+        escalation_targets=dict.fromkeys(ESCALATED, APPROVER),
     )
     return {
         "ALLOWLY_BASE_URL": base_url,
