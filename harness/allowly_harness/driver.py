@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Effect,
@@ -31,7 +32,7 @@ class Performer(Protocol):
         """Send the call."""
         ...
 
-    async def ask(self, effect: Ask) -> Answer:
+    async def ask(self, effect: Ask) -> Answer | AnsweredElsewhere:
         """Ask the person; withdraw the question if cancelled."""
         ...
 

@@ -7,10 +7,10 @@ serves one call.
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import anyio
@@ -25,12 +25,14 @@ from allowly_authority.errors import (
     MalformedReply,
     PromptGone,
     PromptUnknown,
-    RateLimited,
 )
 from allowly_harness.answered import AnsweredQuestions
-from allowly_harness.approvers.base import Desk, WaitStatus
-from allowly_harness.arguments import problem_with
+from allowly_harness.approvers.base import Desk
+from allowly_harness.asking import Asking, Clock
+from allowly_harness.awaiting import Awaiting
+from allowly_harness.danger import danger_of
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Invoke,
@@ -48,27 +50,17 @@ from allowly_harness.protocol.effects import (
 )
 from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest, PromptRecord, ToolInfo
 from allowly_harness.protocol.wire import CONFIRM_LIFE, ESCALATION_LIFE
+from allowly_harness.watching import until_answered
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
+    from allowly_authority.wire.replies import PromptDescription
 
 DESCRIBE_SECONDS: Final = 5.0
 """How long a question may be held up by a server that is slow to say what its tool is."""
 
-EXPIRED_CARD_SECONDS: Final = 600.0
-"""How long an approver that shows ended questions itself may go on showing one."""
-
 WITHDRAW_SECONDS: Final = 2.0
 """How long withdrawing a question may hold up a cancelled call."""
-
-MAX_INVALID_EDITS: Final = 3
-"""How often edited arguments that the tool's schema refuses are handed back to the person."""
-
-FIRST_POLL_SECONDS: Final = 0.5
-"""The pause after the first look at an awaited escalation; it doubles from look to look."""
-
-LONGEST_POLL_SECONDS: Final = 15.0
-"""The longest pause between two looks, before jitter of up to a quarter."""
 
 NO_AUTHORITY: Final = (
     "the server asks for an approval, but this session has no authority to report it to; "
@@ -78,7 +70,6 @@ NO_AUTHORITY: Final = (
 Send: TypeAlias = Callable[[Invoke], Awaitable["ToolReply | NoReply"]]
 Describe: TypeAlias = Callable[[str], Awaitable[ToolInfo]]
 Journal: TypeAlias = Callable[[Record], Awaitable[None]]
-Clock: TypeAlias = Callable[[], datetime]
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +91,7 @@ class CallPerformer:
         journal: Told every step before the next one is taken; what it raises ends the call.
         now: The clock, aware.
         answered: Shared by all calls of a session, so that none answers another's question again.
+        dangerous: Patterns of calls that want a typed word; see `danger_of`.
     """
 
     send: Send
@@ -109,6 +101,8 @@ class CallPerformer:
     journal: Journal | None = None
     now: Clock = utc_now
     answered: AnsweredQuestions = field(default_factory=AnsweredQuestions)
+    dangerous: Collection[str] = ()
+    _on_record: bool = False
     _open: tuple[Literal["confirm", "escalate"], str] | None = field(default=None, repr=False)
 
     async def invoke(self, effect: Invoke) -> ToolReply | NoReply:
@@ -125,20 +119,18 @@ class CallPerformer:
 
     async def lookup(self, effect: Lookup) -> PromptRecord | NoRecord:
         """Read the authority's record; its expiry is corrected to this computer's clock."""
-        self._open = (effect.kind, effect.prompt_id)
+        self._open, self._on_record = (effect.kind, effect.prompt_id), False
         if self.authority is None:
             return NoRecord(LookupFailure.NO_AUTHORITY, NO_AUTHORITY)
         try:
-            if effect.kind == "confirm":
-                found = await self.authority.lookup_prompt(nonce=effect.prompt_id)
-            else:
-                found = await self.authority.lookup_prompt(escalation_id=effect.prompt_id)
+            found = await self._read_record(effect.kind, effect.prompt_id, self.authority)
         except PromptUnknown:
             return NoRecord(LookupFailure.UNKNOWN_PROMPT)
         except LookupUnsupported:
             return NoRecord(LookupFailure.UNSUPPORTED)
         except AuthorityError as error:
             return NoRecord(LookupFailure.UNREACHABLE, _words(error))
+        self._on_record = True
         # No clock of an authority's makes a question longer than the contract does.
         longest = CONFIRM_LIFE if effect.kind == "confirm" else ESCALATION_LIFE
         left = min(max(found.expires_at - found.now, timedelta()), longest)
@@ -150,49 +142,40 @@ class CallPerformer:
             status=found.status,
             expires_at=self.now() + left,
             escalation_to=found.escalation_to,
+            resolved_by=found.resolved_by,
         )
 
-    async def ask(self, effect: Ask) -> Answer:
+    async def ask(self, effect: Ask) -> Answer | AnsweredElsewhere:
         """Ask the person. A cancelled or failed question is withdrawn, never taken for a yes."""
         try:
-            request = replace(effect.request, tool=await self._described(effect.request.call.tool))
-            answer = await self._ask_until_usable(request)
+            request = await self._described(effect.request)
+            watch = partial(until_answered, self._read_open) if self._on_record else None
+            return await Asking(self.desk, request, self.now, watch).run()
         except get_cancelled_exc_class():
             await self._withdraw()
             raise
-        except Exception:
-            logger.exception("The approver failed; the question is closed without an answer.")
-            return Answer.cancel()
-        return answer
 
-    async def _described(self, name: str) -> ToolInfo:
+    async def _described(self, request: ApprovalRequest) -> ApprovalRequest:
+        """Add what the server says of the tool, as far as it says it in time."""
+        tool = ToolInfo(request.call.tool)
         try:
             with anyio.move_on_after(DESCRIBE_SECONDS):
-                return await self.describe(name)
+                tool = await self.describe(request.call.tool)
         except Exception:
             logger.info("The tool could not be described.", exc_info=True)
-        return ToolInfo(name)
+        return replace(request, tool=tool, danger=danger_of(request.call, tool, self.dangerous))
 
-    async def _ask_until_usable(self, request: ApprovalRequest) -> Answer:
-        for _ in range(MAX_INVALID_EDITS):
-            answer = await self._ask_in_time(request)
-            if answer.kind is not AnswerKind.EDIT:
-                return answer
-            problem = problem_with(answer.arguments or {}, request.tool.input_schema)
-            if problem is None:
-                return answer
-            request = replace(request, note=f"The edited arguments do not fit the tool: {problem}")
-        return Answer.cancel()
+    async def _read_open(self) -> PromptDescription:
+        if self._open is None or self.authority is None:
+            raise PromptUnknown("no question is open")
+        return await self._read_record(*self._open, self.authority)
 
-    async def _ask_in_time(self, request: ApprovalRequest) -> Answer:
-        remaining = (request.expires_at - self.now()).total_seconds()
-        grace = EXPIRED_CARD_SECONDS if self.desk.handles_expiry else 0.0
-        answer = Answer.expired()
-        with anyio.move_on_after(max(0.0, remaining) + grace):
-            answer = _checked(await self.desk.ask(request))
-        # Checked here, at the moment of answering: a stalled terminal stops every timer of a screen.
-        late = self.now() >= request.expires_at
-        return Answer.expired() if late and answer.kind is AnswerKind.APPROVE else answer
+    async def _read_record(
+        self, kind: Literal["confirm", "escalate"], prompt_id: str, authority: AuthorityClient
+    ) -> PromptDescription:
+        if kind == "confirm":
+            return await authority.lookup_prompt(nonce=prompt_id)
+        return await authority.lookup_prompt(escalation_id=prompt_id)
 
     async def _withdraw(self) -> None:
         """Answer an open confirmation with no, so that its nonce is dead rather than lying around."""
@@ -252,76 +235,11 @@ class CallPerformer:
 
     async def await_resolution(self, effect: AwaitResolution) -> Resolution:
         """Look at the escalation until it is decided, until it ends, or until the person gives up."""
-        status = WaitStatus()
-        found = Resolution.EXPIRED
-        limit = max(0.0, (effect.until - self.now()).total_seconds())
-
-        async def watch(scope: anyio.CancelScope) -> None:
-            nonlocal found
-            try:
-                answer = _checked(await self.desk.watch(effect.request, status))
-            except Exception:
-                logger.exception("The approver failed; the escalation is left open.")
-                answer = Answer.defer()
-            found = Resolution.LEFT_OPEN if answer.kind is AnswerKind.DEFER else Resolution.GIVEN_UP
-            scope.cancel()
-
-        with anyio.move_on_after(limit):
-            async with anyio.create_task_group() as group:
-                group.start_soon(watch, group.cancel_scope)
-                polled = await self._poll(effect.escalation_id, status)
-                # The person's word may have come while the last poll was on its way back; then it counts.
-                if not group.cancel_scope.cancel_called:
-                    found = polled
-                group.cancel_scope.cancel()
-        return found
-
-    async def _poll(self, escalation_id: str, status: WaitStatus) -> Resolution:
-        pause = FIRST_POLL_SECONDS
-        while True:
-            wait = pause + random.uniform(0, pause / 4)  # noqa: S311 - jitter, not a secret
-            try:
-                resolution = await self._look(escalation_id)
-                status.problem = ""
-                status.last_checked = self.now()
-            except (AuthorityUnavailable, MalformedReply) as error:
-                resolution = None
-                status.problem = str(error)
-            except RateLimited as error:
-                resolution = None
-                wait = max(wait, error.retry_after_seconds or 0.0)
-                status.problem = str(error)
-            if resolution is not None:
-                return resolution
-            status.polls += 1
-            status.next_check = self.now() + timedelta(seconds=wait)
-            await status.pause(wait)
-            pause = min(pause * 2, LONGEST_POLL_SECONDS)
-
-    async def _look(self, escalation_id: str) -> Resolution | None:
         if self.authority is None:
             return Resolution.CANNOT_TELL
-        try:
-            found = await self.authority.escalation_status(escalation_id)
-        except (AuthorityUnavailable, MalformedReply, RateLimited):
-            raise
-        except AuthorityError:
-            return Resolution.CANNOT_TELL
-        return _RESOLUTIONS.get(found.status, Resolution.CANNOT_TELL)
-
-
-_RESOLUTIONS: Final[Mapping[str, Resolution | None]] = {
-    "pending": None,
-    "approved": Resolution.APPROVED,
-    "rejected": Resolution.REJECTED,
-    "expired": Resolution.EXPIRED,
-}
-
-
-def _checked(answer: object) -> Answer:
-    if not (isinstance(answer, Answer) and type(answer.kind) is AnswerKind):
-        raise TypeError(f"an approver returned a {type(answer).__name__} that is no answer")
-    return answer
+        request = await self._described(effect.request)
+        read = partial(self.authority.escalation_status, effect.escalation_id)
+        return await Awaiting(self.desk, request, self.now, read).run(effect.until)
 
 
 def _words(error: AuthorityError) -> str:

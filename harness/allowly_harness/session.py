@@ -5,6 +5,8 @@ It is a `mcp.ClientSession` and goes wherever one goes. Only `call_tool` and `li
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,8 +17,9 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from allowly_harness.answered import AnsweredQuestions
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
+from allowly_harness.asking import Clock
 from allowly_harness.driver import run_flow
-from allowly_harness.performer import CallPerformer, Clock, Journal, Send, utc_now
+from allowly_harness.performer import CallPerformer, Journal, Send, utc_now
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, Ended, approval_flow
 from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
@@ -41,6 +44,9 @@ class ApprovingClientSession(ClientSession):
         server: The server's name in our words, or name and configuration.
         acting_as: Opens the session as that approver: escalations to exactly this name may be
             resolved here. A session of an agent never sets it (design G11).
+        requester: Who makes the calls, as the person is told; by default the name in `client_info`.
+        dangerous: Calls that want a typed word before a yes, besides those that the server marks as
+            destructive: `TOOL` or `SERVER:TOOL`, with `*` for anything.
         max_rounds: The most questions that one call may raise, 1 or more.
         accept_bare_decisions: Read decisions out of successful results too; only for servers whose
             middleware returns them so.
@@ -55,6 +61,8 @@ class ApprovingClientSession(ClientSession):
         authority: AuthorityClient | None = None,
         server: ServerInfo | str = "server",
         acting_as: str | None = None,
+        requester: str = "",
+        dangerous: Collection[str] = (),
         max_rounds: int = DEFAULT_MAX_ROUNDS,
         accept_bare_decisions: bool = False,
         journal: Journal | None = None,
@@ -63,11 +71,15 @@ class ApprovingClientSession(ClientSession):
     ) -> None:
         if max_rounds < 1:
             raise ValueError(f"max_rounds must be 1 or more, not {max_rounds}")
+        given = signature(ClientSession.__init__).bind_partial(self, *args, **options).arguments
         super().__init__(*args, **options)
         self.server = server if isinstance(server, ServerInfo) else ServerInfo(server)
         self.desk = approver if isinstance(approver, Desk) else Desk(approver or UnattendedApprover())
         self.authority = authority
+        client_info: types.Implementation | None = given.get("client_info")
         self._acting_as = acting_as
+        self._requester = requester or (client_info.name if client_info is not None else "")
+        self._dangerous = (dangerous,) if isinstance(dangerous, str) else tuple(dangerous)
         self._max_rounds = max_rounds
         self._accept_bare = accept_bare_decisions
         self._journal = journal
@@ -117,11 +129,19 @@ class ApprovingClientSession(ClientSession):
             call,
             server=self.server,
             acting_as=self._acting_as,
+            requester=self._requester,
             max_rounds=self._max_rounds,
             accept_bare=self._accept_bare,
         )
         performer = CallPerformer(
-            invoke, self.describe, self.desk, self.authority, self._journal, self._clock, self._answered
+            invoke,
+            self.describe,
+            self.desk,
+            self.authority,
+            self._journal,
+            self._clock,
+            self._answered,
+            self._dangerous,
         )
         return _handed_on(await run_flow(flow, performer))
 

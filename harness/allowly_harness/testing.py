@@ -145,7 +145,12 @@ class FakeAuthority:
             "status": "pending",
             "expires_at": self.clock() + timedelta(seconds=seconds),
             "escalation_to": escalation_to,
+            "resolved_by": None,
         }
+
+    def answer_elsewhere(self, prompt_id: str, status: str, *, by: str | None = None) -> None:
+        """Decide a question as another session would; nothing stands in `posted`."""
+        self.prompts[prompt_id].update(status=status, resolved_by=by)
 
     def fail(self, method: str, *errors: Exception) -> None:
         """Have `method` raise each of `errors`, one a call."""

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Invoke,
@@ -34,7 +35,8 @@ RESULT = ToolReply(None, True, (), None, NOW)
 LOST = NoReply("lost")
 YES, NO = Answer.approve(), Answer.deny()
 ANSWERS = [YES, NO, Answer.edit({}), Answer.respond("x"), Answer.defer(), Answer.wait(), Answer.ask_again()]
-ANSWERS += [Answer.cancel(), Answer.expired(), Answer.unattended()]
+ANSWERS += [Answer.cancel(), Answer.expired(), Answer.unattended(), Answer.unheard()]
+ELSEWHERE = {status: AnsweredElsewhere(status) for status in ("approved", "rejected", "consumed", "cancelled")}
 INVOKE, ASK = Invoke(CALL), Ask(QUESTION)
 POST_YES, POST_NO = Settle("n", YES), Settle("n", NO)
 RESOLVE_YES, RESOLVE_NO = Resolve("e", YES), Resolve("e", NO)
@@ -45,7 +47,7 @@ Step = tuple[Any, Any]
 STEPS: list[Step] = [
     (INVOKE, RESULT),
     (INVOKE, LOST),
-    *((ASK, answer) for answer in ANSWERS),
+    *((ASK, answer) for answer in (*ANSWERS, *ELSEWHERE.values())),
     *((effect, posted) for effect in (POST_YES, POST_NO, RESOLVE_YES, RESOLVE_NO) for posted in POSTED),
     *((AWAIT, resolution) for resolution in Resolution),
 ]
@@ -96,6 +98,8 @@ def test_the_rules_are_exactly_these() -> None:
         "asked --no--> no",
         "asked --wait--> awaited",
         "asked --renew--> renew",
+        "asked --yes_elsewhere--> opened",
+        "asked --closed_elsewhere--> over",
         "yes --post_yes--> posting_yes",
         "no --post_no--> posting_no",
         "renew --post_no--> posting_renewal",
@@ -144,6 +148,13 @@ FORBIDDEN: dict[str, tuple[list[Step], Any]] = {
     "sending while waiting": ([BLOCKED, (ASK, Answer.wait())], INVOKE),
     "sending after a rejection": ([BLOCKED, (ASK, Answer.wait()), (AWAIT, Resolution.REJECTED)], INVOKE),
     "sending after waiting was given up": ([BLOCKED, (ASK, Answer.wait()), (AWAIT, Resolution.GIVEN_UP)], INVOKE),
+    "posting a yes that was said elsewhere (G3)": ([BLOCKED, (ASK, ELSEWHERE["approved"])], POST_YES),
+    "posting a no after a yes elsewhere": ([BLOCKED, (ASK, ELSEWHERE["approved"])], POST_NO),
+    "asking again after a yes elsewhere": ([BLOCKED, (ASK, ELSEWHERE["approved"])], ASK),
+    "sending after a rejection elsewhere (G5)": ([BLOCKED, (ASK, ELSEWHERE["rejected"])], INVOKE),
+    "sending on an approval that was used elsewhere": ([BLOCKED, (ASK, ELSEWHERE["consumed"])], INVOKE),
+    "sending after the question was withdrawn elsewhere": ([BLOCKED, (ASK, ELSEWHERE["cancelled"])], INVOKE),
+    "posting after a rejection elsewhere (G3)": ([BLOCKED, (ASK, ELSEWHERE["rejected"])], POST_NO),
     "sending when nobody can tell": ([BLOCKED, (ASK, Answer.wait()), (AWAIT, Resolution.CANNOT_TELL)], INVOKE),
 }
 
@@ -173,6 +184,7 @@ ALLOWED: dict[str, list[Step]] = {
     "a yes that may count": [(ASK, YES), (POST_YES, Posted(PostedAs.LOST))],
     "a yes that came too late": [(ASK, YES), (POST_YES, Posted(PostedAs.GONE))],
     "the named approver's yes": [(ASK, YES), (RESOLVE_YES, Posted(PostedAs.ACCEPTED))],
+    "a yes that was said elsewhere": [(ASK, ELSEWHERE["approved"])],
     "an awaited approval": [(ASK, Answer.wait()), (AWAIT, Resolution.APPROVED)],
     "a wish for a fresh question": [(ASK, Answer.ask_again())],
     "an edit": [(ASK, Answer.edit({}))],
@@ -240,4 +252,4 @@ def may_send_again(taken: list[Step]) -> bool:
         return bool(renewals[-1][1] in (Answer.edit({}), Answer.ask_again()))
     if isinstance(effect, AwaitResolution):
         return reply is Resolution.APPROVED
-    return (effect, reply) in [(ASK, Answer.edit({})), (ASK, Answer.ask_again())]
+    return (effect, reply) in [(ASK, Answer.edit({})), (ASK, Answer.ask_again()), (ASK, ELSEWHERE["approved"])]

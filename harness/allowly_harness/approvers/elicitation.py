@@ -23,6 +23,8 @@ class ElicitationRequest:
         mode: "form" asks for values, "url" for a visit to a web page.
         schema: JSON Schema of the values; empty in mode "url".
         url: The page; `None` in mode "form". Foreign text: shown whole, opened only when a person says so.
+        note: Why the request comes again, in our words; empty the first time.
+        draft: The values that the person sent and that could not be used; a form begins with them.
     """
 
     server: ServerInfo
@@ -30,6 +32,8 @@ class ElicitationRequest:
     mode: Literal["form", "url"] = "form"
     schema: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     url: str | None = None
+    note: str = ""
+    draft: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

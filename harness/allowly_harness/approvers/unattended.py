@@ -6,14 +6,15 @@ from typing import Final, Literal, TypeAlias
 
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 
-Unattended: TypeAlias = Literal["deny", "defer"]
+Unattended: TypeAlias = Literal["deny", "defer", "fail"]
 """What becomes of a question that nobody hears.
 
 "deny": a confirmation is reported as refused, so that its nonce is dead. "defer": it is left open for
-somebody else until it expires.
+somebody else until it expires, and the call ends as `deferred`. "fail": nothing is reported either, and
+the call ends as `unattended`; whoever runs the program ends it.
 """
 
-_ANSWERS: Final = {"deny": Answer.unattended, "defer": Answer.defer}
+_ANSWERS: Final = {"deny": Answer.unattended, "defer": Answer.defer, "fail": Answer.unheard}
 
 
 class UnattendedApprover:

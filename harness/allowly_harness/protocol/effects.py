@@ -72,7 +72,27 @@ class Invoke(Effect[ToolReply | NoReply]):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask(Effect[Answer]):
+class AnsweredElsewhere:
+    """The reply to `Ask` where the authority's record says that the question is answered already.
+
+    Only a performer makes one, from the record; nothing that an approver returns is taken for it.
+
+    Attributes:
+        status: "approved", "rejected", "consumed" (approved, and used) or "cancelled".
+        by: Who answered, as the authority recorded it; `None` if it does not say.
+    """
+
+    status: Literal["approved", "rejected", "consumed", "cancelled"]
+    by: str | None = None
+
+    @property
+    def approved(self) -> bool:
+        """Whether it was answered with yes, used by now or not."""
+        return self.status in {"approved", "consumed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Effect[Answer | AnsweredElsewhere]):
     """Show the question to a person and wait for the answer, at most until it expires."""
 
     request: ApprovalRequest

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias, assert_never
 
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Effect,
@@ -41,6 +42,9 @@ DEFAULT_MAX_ROUNDS: Final = 3
 
 UNBOUND_TTL_SECONDS: Final = 10
 """How long an approval stays open that is not bound to arguments: enough to send one call."""
+
+NOBODY_HERE: Final = "no terminal, no approver"
+"""Why nobody was asked, as the model reads it."""
 
 SHORTEST_SECRET_CHARACTERS: Final = 6
 """Shorter ids are not struck out of foreign words: anybody can guess them, and few words would be left."""
@@ -75,16 +79,22 @@ class _Talk:
     """What one conversation remembers between rounds."""
 
     call: ToolCall
+    original: ToolCall
     server: ServerInfo
     acting_as: str | None
+    requester: str
     max_rounds: int
     rounds: int = 0
     attempts: int = 0
     approved: bool = False
-    edited: bool = False
     note: str = ""
     answered: set[str] = field(default_factory=set[str])
     ids: set[str] = field(default_factory=set[str], repr=False)
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person has changed what the agent asked for."""
+        return self.call != self.original
 
     def without_ids(self, text: str) -> str:
         """Strike out every id of this conversation: a server may repeat them in its own words (G7)."""
@@ -116,6 +126,7 @@ def approval_flow(
     *,
     server: ServerInfo,
     acting_as: str | None = None,
+    requester: str = "",
     max_rounds: int = DEFAULT_MAX_ROUNDS,
     accept_bare: bool = False,
 ) -> ApprovalFlow:
@@ -125,13 +136,14 @@ def approval_flow(
         call: The call, frozen.
         server: Where it goes, in our words.
         acting_as: The approver that this session was opened as; `None` for a requester.
+        requester: Who makes the call, in our words; empty if not said.
         max_rounds: The most questions that may be put, 1 or more.
         accept_bare: See `read_decision`.
 
     Returns:
         How it ended. A call that was never blocked ends with its result, untouched, after one effect.
     """
-    talk = _Talk(call, server, acting_as, max_rounds)
+    talk = _Talk(call, call, server, acting_as, requester, max_rounds)
     reply = yield from Invoke(call)
     while True:
         if isinstance(reply, NoReply):
@@ -177,6 +189,8 @@ def _blocked(talk: _Talk, decision: Decision) -> Steps:
         acting_as=talk.acting_as,
         round_=talk.rounds,
         note=talk.note,
+        requester=talk.requester,
+        edited_from=talk.original if talk.edited else None,
     )
     if isinstance(request, ApprovalRequest):
         return (yield from _asked(talk, decision, request))
@@ -197,10 +211,34 @@ def _asked(talk: _Talk, decision: Confirm | Escalate, request: ApprovalRequest) 
         {"kind": request.kind, "round": request.round, "verification": request.verification.value},
     )
     answer = yield from Ask(request)
+    if isinstance(answer, AnsweredElsewhere):
+        return (yield from _answered_elsewhere(talk, decision, answer))
     yield from Record("answered", talk.call, {"answer": answer.kind.value})
     if isinstance(decision, Confirm):
         return (yield from _confirm_answered(talk, decision, request, answer))
     return (yield from _escalation_answered(talk, decision, request, answer))
+
+
+def _answered_elsewhere(talk: _Talk, decision: Confirm | Escalate, found: AnsweredElsewhere) -> Steps:
+    """Go on with what somebody else has said. Nothing is posted: the authority has the answer."""
+    yield from Record("answered", talk.call, {"elsewhere": found.status})
+    _, prompt_id = _identify(decision)
+    talk.answered.add(prompt_id)
+    who = quoted(found.by) if found.by else "a person in another session"
+    match found.status:
+        case "approved":
+            talk.approved = True
+            talk.note = "The earlier approval, given elsewhere, did not let the call through; this is a new question."
+            return None
+        case "rejected":
+            return (yield from talk.end(ApprovalOutcome.DENIED_BY_PERSON, f"{who} said no"))
+        case "consumed":
+            detail = "the question was approved elsewhere, and another call has used the approval"
+            return (yield from talk.end(ApprovalOutcome.SUPERSEDED, detail))
+        case "cancelled":
+            return (yield from talk.end(ApprovalOutcome.SUPERSEDED, "the question was withdrawn at the authority"))
+        case _:
+            assert_never(found.status)
 
 
 def _confirm_answered(talk: _Talk, decision: Confirm, request: ApprovalRequest, answer: Answer) -> Steps:
@@ -211,7 +249,7 @@ def _confirm_answered(talk: _Talk, decision: Confirm, request: ApprovalRequest, 
             return (yield from _post_yes(talk, decision, request, answer))
         case AnswerKind.EDIT:
             return (yield from _edited(talk, answer, decision))
-        case AnswerKind.ASK_AGAIN | AnswerKind.EXPIRED | AnswerKind.DEFER | AnswerKind.WAIT:
+        case AnswerKind.ASK_AGAIN | AnswerKind.EXPIRED | AnswerKind.DEFER | AnswerKind.WAIT | AnswerKind.UNHEARD:
             return (yield from _left_open(talk, answer))
         case _:
             return (yield from _post_no(talk, decision, answer))
@@ -231,7 +269,7 @@ def _escalation_answered(talk: _Talk, decision: Escalate, request: ApprovalReque
         case AnswerKind.APPROVE:
             # G11: the requester's yes does not count for the approver's.
             return (yield from _left_open(talk, Answer.defer(), f"only {quoted(request.escalation_to)} may approve it"))
-        case AnswerKind.ASK_AGAIN | AnswerKind.EXPIRED | AnswerKind.DEFER:
+        case AnswerKind.ASK_AGAIN | AnswerKind.EXPIRED | AnswerKind.DEFER | AnswerKind.UNHEARD:
             return (yield from _left_open(talk, answer))
         case _:
             outcome, detail = _no(answer)
@@ -290,7 +328,7 @@ def _no(answer: Answer) -> tuple[ApprovalOutcome, str]:
         case AnswerKind.CANCEL:
             return ApprovalOutcome.CANCELLED, "the question was closed"
         case AnswerKind.UNATTENDED:
-            return ApprovalOutcome.UNATTENDED, "no terminal, no approver"
+            return ApprovalOutcome.UNATTENDED, NOBODY_HERE
         case _:
             said = f", and said: {quoted(answer.reason, limit=1000)}" if answer.reason else ""
             return ApprovalOutcome.DENIED_BY_PERSON, f"the person said no{said}"
@@ -302,6 +340,8 @@ def _left_open(talk: _Talk, answer: Answer, detail: str = "it was not decided no
         return None
     if answer.kind is AnswerKind.EXPIRED:
         return (yield from talk.end(ApprovalOutcome.EXPIRED, "the time for an answer ended"))
+    if answer.kind is AnswerKind.UNHEARD:
+        return (yield from talk.end(ApprovalOutcome.UNATTENDED, NOBODY_HERE))
     return (yield from talk.end(ApprovalOutcome.DEFERRED, detail))
 
 
@@ -315,7 +355,7 @@ def _edited(talk: _Talk, answer: Answer, old: Confirm | None) -> Steps:
         posted = yield from Settle(old.nonce, Answer.deny("edited"))
         yield from Record("posted", talk.call, {"answer": "deny", "status": posted.status.value})
         talk.answered.add(old.nonce)
-    talk.call, talk.edited, talk.approved = call, True, False
+    talk.call, talk.approved = call, False
     talk.note = "The arguments were edited; this is the question for the new ones."
     return None
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Effect,
@@ -54,7 +55,15 @@ TRANSITIONS: Final = MappingProxyType(
         State.NEW: {"invoke": State.SENT},
         State.SENT: {"result": State.ANSWERED, "no_result": State.OVER},
         State.ANSWERED: {"ask": State.ASKED},
-        State.ASKED: {"yes": State.YES, "no": State.NO, "wait": State.AWAITED, "renew": State.RENEW},
+        State.ASKED: {
+            "yes": State.YES,
+            "no": State.NO,
+            "wait": State.AWAITED,
+            "renew": State.RENEW,
+            # Somebody else has answered: there is nothing to post.
+            "yes_elsewhere": State.OPENED,
+            "closed_elsewhere": State.OVER,
+        },
         State.YES: {"post_yes": State.POSTING_YES},
         State.NO: {"post_no": State.POSTING_NO},
         State.RENEW: {"post_no": State.POSTING_RENEWAL, "invoke": State.SENT},
@@ -140,6 +149,8 @@ def _step_of_reply(effect: Effect[Any], reply: Any) -> str | None:
             return "result"
         case Ask(), Answer(kind=kind):
             return _ANSWERS.get(kind, "no")
+        case Ask(), AnsweredElsewhere(status=said):
+            return "yes_elsewhere" if said == "approved" else "closed_elsewhere"
         case ((Settle() | Resolve()), Posted(status=status)):
             return "counts" if status in _COUNTS else _FAILURES[status]
         case AwaitResolution(), Resolution() as resolution:

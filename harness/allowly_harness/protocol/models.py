@@ -169,6 +169,8 @@ class ApprovalRequest:
         authorization_id: Which authorization is used, as the authority recorded it; `None` if it could not say.
         danger: Why a yes to this call wants a typed word, in our words; empty for an ordinary call.
         edited_from: The call as the agent made it, where a person has changed its arguments since.
+        draft: Arguments that the person sent back and that could not be used, for the reason in `note`;
+            an editor begins with them. `None` where there are none.
     """
 
     kind: Literal["confirm", "escalate"]
@@ -188,6 +190,7 @@ class ApprovalRequest:
     authorization_id: str | None = None
     danger: str = ""
     edited_from: ToolCall | None = None
+    draft: Mapping[str, Any] | None = None
 
 
 class AnswerKind(StrEnum):
@@ -206,7 +209,9 @@ class AnswerKind(StrEnum):
     EXPIRED = "expired"
     """Nobody answered in time."""
     UNATTENDED = "unattended"
-    """There was nobody to ask."""
+    """There was nobody to ask; the question is answered with no."""
+    UNHEARD = "unheard"
+    """There was nobody to ask; the question is left to expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +286,13 @@ class Answer:
 
     @classmethod
     def unattended(cls) -> Self:
-        """Say that there was nobody to ask."""
+        """Say that there was nobody to ask. A confirmation is answered with no."""
         return cls(AnswerKind.UNATTENDED)
+
+    @classmethod
+    def unheard(cls) -> Self:
+        """Say that there was nobody to ask, and report nothing: the question is left to expire."""
+        return cls(AnswerKind.UNHEARD)
 
 
 def _cut(text: str | None) -> str | None:
@@ -316,6 +326,7 @@ class PromptRecord:
     Attributes:
         expires_at: Aware, already corrected to this computer's clock.
         status: "pending", "approved", "rejected", "expired", "consumed" or "cancelled".
+        resolved_by: Who decided an escalation; `None` for a confirmation, and where it is not said.
     """
 
     kind: Literal["confirm", "escalate"]
@@ -325,3 +336,4 @@ class PromptRecord:
     status: str
     expires_at: datetime
     escalation_to: str | None = None
+    resolved_by: str | None = None

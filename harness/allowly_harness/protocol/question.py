@@ -35,6 +35,8 @@ def make_question(
     acting_as: str | None,
     round_: int,
     note: str,
+    requester: str = "",
+    edited_from: ToolCall | None = None,
 ) -> ApprovalRequest | Refusal:
     """Make the question, from our own call and the authority's record; or say why nobody is asked.
 
@@ -46,6 +48,8 @@ def make_question(
         acting_as: The approver that this session was opened as.
         round_: 1 for the first question of the call.
         note: Why the question comes again, in our words.
+        requester: Who makes the call, in our words.
+        edited_from: The call as the agent made it, if a person has changed it.
     """
     if isinstance(record, NoRecord):
         refusal = _unusable(record)
@@ -74,6 +78,9 @@ def make_question(
         may_resolve=isinstance(decision, Escalate) and bool(acting_as) and acting_as == target,
         scope=scope,
         note=note,
+        requester=requester,
+        authorization_id=None if isinstance(record, NoRecord) else record.authorization_id,
+        edited_from=edited_from,
     )
 
 

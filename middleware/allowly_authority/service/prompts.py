@@ -163,6 +163,7 @@ def look_up(connection: sqlite3.Connection, request: LookupRequest, now_ms: int)
         "status": "cancelled" if revoked else prompt.state_at(now_ms),
         "expires_at": format_timestamp(prompt.expires_ms),
         "escalation_to": prompt.escalation_to,
+        "resolved_by": prompt.resolved_by,
         "now": format_timestamp(now_ms),
     }
 

@@ -113,6 +113,8 @@ class PromptDescription(Reply):
     """The authority's own record of a question: what a yes would really open.
 
     Attributes:
+        resolved_by: Who decided an escalation; never set for a confirmation, nor by authorities that do
+            not say it.
         now: The authority's clock when it answered, to correct `expires_at` with.
     """
 
@@ -123,6 +125,7 @@ class PromptDescription(Reply):
     status: Literal["pending", "approved", "rejected", "expired", "consumed", "cancelled"]
     expires_at: Timestamp
     escalation_to: str | None = None
+    resolved_by: str | None = None
     now: Timestamp
 
 
