@@ -21,10 +21,14 @@ def fixed_clock() -> Clock:
 
 
 def log(**options) -> CallLog:
-    return CallLog(ServerInfo("everything"), clock=fixed_clock(), **options)
+    return CallLog(clock=fixed_clock(), **options)
 
 
-class Answers:
+class Named:
+    server = ServerInfo("everything")
+
+
+class Answers(Named):
     """A session that answers at once, with `outcome` where there is one."""
 
     def __init__(self, outcome: str | None = None, *, is_error: bool = False, rounds: int = 1) -> None:
@@ -36,7 +40,7 @@ class Answers:
         return self.result
 
 
-class Hangs:
+class Hangs(Named):
     async def call_tool(self, name, arguments=None, *, progress_callback=None):
         await anyio.sleep_forever()
 
@@ -94,7 +98,7 @@ async def test_a_call_that_is_taken_back_before_it_began_ends_all_the_same():
 
 
 async def test_a_failure_is_shown_inert_and_without_secrets():
-    class Fails:
+    class Fails(Named):
         async def call_tool(self, name, arguments=None, *, progress_callback=None):
             raise RuntimeError("gone \x1b[2J sk-live-0123456789abcdefghij")
 

@@ -17,7 +17,7 @@ from allowly_harness.display.clock import Clock, duration
 from allowly_harness.display.results import outcome_of, word_for
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
 from allowly_harness.display.secrets import masked_text
-from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ApprovalRequest, ServerInfo, ToolCall
+from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ApprovalRequest, ToolCall
 
 if TYPE_CHECKING:
     from allowly_harness.workbench.port import ServerSession
@@ -163,7 +163,6 @@ class CallLog:
     """Runs calls and remembers them.
 
     Args:
-        server: The server that is called, for the frozen copy of each call.
         clock: Where the time comes from.
         changed: Told of each entry that is new or has changed, in whatever task changed it; it must not wait.
         limit: Most entries; the oldest that have ended go first.
@@ -171,13 +170,11 @@ class CallLog:
 
     def __init__(
         self,
-        server: ServerInfo,
         *,
         clock: Clock | None = None,
         changed: Callable[[CallEntry], object] = lambda _: None,
         limit: int = MAX_CALLS,
     ) -> None:
-        self.server = server
         self.entries: deque[CallEntry] = deque()
         self._clock = clock or Clock()
         self._changed = changed
@@ -189,7 +186,7 @@ class CallLog:
     @property
     def running(self) -> tuple[CallEntry, ...]:
         """The calls that have not ended, oldest first."""
-        return tuple(entry for entry in self.entries if entry.running)
+        return tuple(sorted(self._tasks, key=lambda entry: entry.number))
 
     def find(self, number: int) -> CallEntry | None:
         """Return the call with a number."""
@@ -209,7 +206,7 @@ class CallLog:
         """
         if len(self.running) >= MAX_RUNNING:
             raise ValueError(f"{MAX_RUNNING} calls run already")
-        frozen = ToolCall(self.server.name, tool, arguments)
+        frozen = ToolCall(session.server.name, tool, arguments)
         self._numbers += 1
         entry = CallEntry(self._numbers, frozen, self._clock.now(), self._clock.monotonic())
         self.entries.append(entry)
@@ -234,7 +231,7 @@ class CallLog:
         Of identical calls, one that does not wait yet is taken, or one that does to be run on.
         """
         calls = (request.call, request.edited_from)
-        found = [entry for entry in self.entries if entry.running and entry.call in calls]
+        found = [entry for entry in self.running if entry.call in calls]
         was = CallState.RUNNING if words else CallState.WAITING
         entry = next((entry for entry in found if entry.state is was), found[0] if found else None)
         if entry is not None:
