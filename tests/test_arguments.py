@@ -7,7 +7,14 @@ from enum import StrEnum
 import pytest
 from pydantic import BaseModel
 
-from allowly_harness.arguments import MAX_PROBLEM_CHARACTERS, problem_with
+from allowly_harness.arguments import (
+    MAX_PROBLEM_CHARACTERS,
+    MAX_PROBLEMS,
+    ArgumentChecker,
+    Verdict,
+    check_arguments,
+    problem_with,
+)
 
 
 class Priority(StrEnum):
@@ -173,3 +180,125 @@ def test_a_problem_quotes_little_of_a_long_value():
 
     assert problem is not None
     assert len(problem) <= MAX_PROBLEM_CHARACTERS
+
+
+TREE = {
+    "$defs": {
+        "Node": {
+            "type": "object",
+            "properties": {"value": {"type": "integer"}, "children": {"items": {"$ref": "#/$defs/Node"}}},
+            "required": ["value"],
+        }
+    },
+    "$ref": "#/$defs/Node",
+}
+
+
+def test_every_problem_is_told_with_the_field_that_it_is_about():
+    sent = {"sender": {}, "to": [ADA, {"address": 5}], "subject": None, "priority": "urgent"}
+
+    check = check_arguments(sent, MAIL)
+
+    assert check.verdict is Verdict.PROBLEM
+    assert sorted(str(problem) for problem in check.problems) == [
+        'priority: must be one of "low", "high"',
+        "sender/address: needed",
+        "subject: must be text",
+        "to/1/address: must be text",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "said"),
+    [
+        ({"type": ["integer", "null"]}, "x", "must be an integer or null"),
+        ({"const": "on"}, "off", 'must be "on"'),
+        ({"minimum": 3}, 2, "must be at least 3"),
+        ({"exclusiveMinimum": 3}, 3, "must be more than 3"),
+        ({"maximum": 3}, 4, "must be at most 3"),
+        ({"exclusiveMaximum": 3}, 3, "must be less than 3"),
+        ({"multipleOf": 3}, 4, "must be a multiple of 3"),
+        ({"minLength": 1}, "", "must not be empty"),
+        ({"minLength": 2}, "x", "must have at least 2 characters"),
+        ({"maxLength": 2}, "xyz", "must have at most 2 characters"),
+        ({"minItems": 1}, [], "must not be empty"),
+        ({"maxItems": 1}, [1, 2], "must have at most 1 items"),
+        ({"minProperties": 1}, {}, "must have at least 1 entries"),
+        ({"oneOf": [{"type": "string"}, {"minLength": 1}]}, "x", "fits more than one of its 2 variants"),
+        ({"anyOf": [{"type": "string"}, {"type": "integer"}]}, [], "fits none of its 2 variants"),
+        ({"not": {"type": "string"}}, "x", "'x' should not be valid under {'type': 'string'}"),
+    ],
+)
+def test_a_rule_is_told_in_plain_words(schema, value, said):
+    check = check_arguments({"a": value}, {"properties": {"a": schema}})
+
+    assert (check.verdict, check.path, check.message) == (Verdict.PROBLEM, ("a",), said)
+
+
+def test_an_argument_that_the_tool_does_not_know_is_named():
+    check = check_arguments({"a": 1, "b": 2}, {**NEEDS_A, "additionalProperties": False})
+
+    assert (check.path, check.message) == (("b",), "not known to the tool")
+
+
+def test_a_problem_inside_of_a_variant_names_the_field_in_it():
+    schema = {"properties": {"to": {"anyOf": [{"$ref": "#/$defs/P"}, {"type": "null"}]}}, "$defs": {"P": NEEDS_A}}
+
+    assert str(check_arguments({"to": {"a": "x"}}, schema).problems[0]) == "to/a: must be an integer"
+
+
+def test_what_fits_and_what_cannot_be_checked_are_two_answers():
+    assert check_arguments({"a": 1}, NEEDS_A).verdict is Verdict.FITS
+    assert check_arguments({}, {}).verdict is Verdict.FITS
+
+    unchecked = check_arguments({"a": 1}, {"$ref": "https://example.com/schema.json"})
+
+    assert unchecked.verdict is Verdict.UNCHECKED
+    assert unchecked.message == "the tool's schema refers to other documents"
+    assert unchecked.may_fit
+
+
+def test_what_only_the_server_checks_is_named():
+    check = check_arguments({"a": "x"}, {"properties": {"a": {"pattern": "^y", "uniqueItems": True}}})
+
+    assert (check.verdict, check.left_out) == (Verdict.FITS, ("pattern", "uniqueItems"))
+
+
+def test_a_recursive_schema_is_checked_as_deep_as_the_arguments_are():
+    leaf, wrong = {"value": 1}, {"value": "x"}
+
+    assert check_arguments({"value": 1, "children": [{"value": 2, "children": [leaf] * 5}]}, TREE).verdict == "fits"
+    assert check_arguments({"value": 1, "children": [leaf, {"value": 2, "children": [wrong]}]}, TREE).path == (
+        "children",
+        1,
+        "children",
+        0,
+        "value",
+    )
+    assert check_arguments(
+        {"next": {"next": {"a": "x"}}}, {"properties": {"next": {"$ref": "#"}, **NEEDS_A["properties"]}}
+    ).path == (
+        "next",
+        "next",
+        "a",
+    )
+
+
+@pytest.mark.parametrize("schema", [{"$ref": "#"}, {"anyOf": [{"$ref": "#"}] * 3}, {"not": {"$ref": "#"}}])
+def test_a_reference_that_leads_in_a_circle_is_not_followed(schema):
+    check = check_arguments({"a": 1}, schema)
+
+    assert check.verdict is Verdict.UNCHECKED
+    assert "without an end" in check.why or "too long" in check.why
+
+
+def test_a_check_reports_no_more_than_its_limit():
+    schema = {"properties": {f"p{n}": {"type": "string"} for n in range(100)}}
+
+    assert len(check_arguments({f"p{n}": n for n in range(100)}, schema).problems) == MAX_PROBLEMS
+
+
+def test_a_schema_is_read_once_for_many_checks():
+    checker = ArgumentChecker(NEEDS_A)
+
+    assert [checker.check({"a": value}).verdict for value in (1, "x", 2)] == ["fits", "problem", "fits"]

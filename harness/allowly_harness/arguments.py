@@ -1,214 +1,258 @@
 """Checks arguments against a tool's input schema, which a hostile server may have written.
 
-The server decides in the end; this spares a round trip. So whatever could take long, could load
-something, or is not understood is not checked at all. Only keywords known to cost one step for a
-value are used, and the steps are counted before the first is taken.
+The server decides in the end; this spares a round trip and names the argument. So there are three
+answers: they fit, they do not, or it cannot be told here, which must not be mistaken for the first.
 """
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+from allowly_harness.input_schema import MAX_SCHEMA_SIZE, MAX_STEPS, NotCheckedError, UsableSchema
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+__all__ = [
+    "MAX_PROBLEMS",
+    "MAX_PROBLEM_CHARACTERS",
+    "MAX_SCHEMA_SIZE",
+    "MAX_STEPS",
+    "ArgumentChecker",
+    "ArgumentProblem",
+    "Check",
+    "Verdict",
+    "check_arguments",
+    "problem_with",
+]
 
 MAX_PROBLEM_CHARACTERS: Final = 200
-"""How much of a validation message is kept; it may quote the value."""
+"""How much of a message is kept; it may quote the value or the schema."""
 
-MAX_SCHEMA_SIZE: Final = 5_000
-"""Largest schema that is read: names and values, and one more for every 64 characters of text."""
+MAX_PROBLEMS: Final = 20
+"""Most problems that one check reports."""
 
-MAX_EXPANDED_SIZE: Final = 2_000
-"""Largest schema that is checked, counted in the same way with every reference replaced by its target."""
-
-MAX_STEPS: Final = 50_000
-"""Largest product of the expanded schema's size and the arguments' size. It takes about a second at worst."""
-
-_CHARACTERS_FOR_ONE: Final = 64
-_LOCAL_REFERENCE: Final = re.compile(r"#/(\$defs|definitions)/([A-Za-z0-9_.-]+)", re.ASCII)
-_DEFINITIONS: Final = ("$defs", "definitions")
-_FOREIGN_REFERENCES: Final = frozenset({"$dynamicRef", "$recursiveRef"})
-_NAMED_SCHEMAS: Final = frozenset({"properties", "dependentSchemas"})
-_SCHEMA_LISTS: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_SCHEMAS: Final = frozenset({"items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not"})
-_PLAIN: Final = (
-    frozenset({"type", "enum", "const", "required", "dependentRequired"})
-    | frozenset(
-        f"{bound}{what}" for bound in ("min", "max") for what in ("imum", "Length", "Items", "Contains", "Properties")
-    )
-    | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
-)
-_LEFT_OUT: Final = frozenset(
-    # Python's `re` can be made to run for ages, jsonschema evaluates `unevaluated...` again at each level
-    # (2**depth steps) and compares every pair for `uniqueItems`.
-    {"pattern", "patternProperties", "unevaluatedProperties", "unevaluatedItems", "uniqueItems"}
-)
-_STRICTER_WITHOUT: Final = frozenset({"not", "if", "oneOf", "maxContains"})
-"""With these, a keyword that is left out below them could turn a match into a refusal."""
-
-_NOTHING: Final = object()
+Path: TypeAlias = tuple[str | int, ...]
+"""Where a value stands: names of objects and indices of arrays, from the outside in."""
 
 
-class _NotCheckedError(Exception):
-    """The schema cannot be checked safely."""
+class Verdict(StrEnum):
+    """What a check came to."""
+
+    FITS = "fits"
+    PROBLEM = "problem"
+    UNCHECKED = "unchecked"
+    """It cannot be told here; the server will."""
 
 
-def problem_with(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
-    """Say what is wrong with arguments, or `None` if they fit, or if that cannot be checked.
+@dataclass(frozen=True, slots=True)
+class ArgumentProblem:
+    """One thing that is wrong. The message may quote foreign text: sanitise it before drawing.
 
-    Not checked are schemas that are too large, invalid or recursive, and references to anywhere but
-    `#/$defs/NAME` and `#/definitions/NAME`. `pattern`, `uniqueItems` and the like are left out.
+    Attributes:
+        path: The argument, and the place in it.
+        message: What it must be, such as "must be text".
+    """
+
+    path: Path
+    message: str
+
+    def __str__(self) -> str:
+        place = "/".join(str(part) for part in self.path)
+        return f"{place}: {self.message}" if place else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The outcome of a check.
+
+    Attributes:
+        verdict: Fits, does not fit, or cannot be told.
+        problems: What is wrong, at most `MAX_PROBLEMS`; empty unless the verdict is `PROBLEM`.
+        why: For `UNCHECKED`: why, in our words.
+        left_out: Keywords of the schema that only the server checks, such as `pattern`.
+    """
+
+    verdict: Verdict
+    problems: tuple[ArgumentProblem, ...] = ()
+    why: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where the first problem is; empty if there is none."""
+        return self.problems[0].path if self.problems else ()
+
+    @property
+    def message(self) -> str:
+        """The first problem, or why it could not be checked, or nothing."""
+        return self.problems[0].message if self.problems else self.why
+
+    @property
+    def may_fit(self) -> bool:
+        """Whether nothing was found to be wrong."""
+        return self.verdict is not Verdict.PROBLEM
+
+
+class ArgumentChecker:
+    """A schema that was read once and checks many times.
+
+    Args:
+        schema: The tool's input schema; empty accepts everything.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._usable: UsableSchema | None = None
+        self._validator: Draft202012Validator | None = None
+        self._why = ""
+        if not schema:
+            return
+        try:
+            self._usable = UsableSchema(schema)
+            self._validator = _validator_of(self._usable.schema)
+        except NotCheckedError as error:
+            self._why = str(error)
+        except Exception:  # noqa: BLE001 - the schema is the server's; whatever it breaks, the server decides
+            self._why = "the tool's schema is not valid"
+
+    def check(self, arguments: Mapping[str, Any]) -> Check:
+        """Check arguments: plain JSON values."""
+        left_out = self._usable.left_out if self._usable else ()
+        try:
+            errors = list(islice(self._errors(arguments), MAX_PROBLEMS))
+            problems = tuple(dict.fromkeys(problem for error in errors for problem in _problems_of(error)))
+        except NotCheckedError as error:
+            return Check(Verdict.UNCHECKED, why=str(error), left_out=left_out)
+        except Exception:  # noqa: BLE001 - as above
+            return Check(Verdict.UNCHECKED, why="the tool's schema could not be used", left_out=left_out)
+        if problems:
+            return Check(Verdict.PROBLEM, problems[:MAX_PROBLEMS], left_out=left_out)
+        return Check(Verdict.FITS, left_out=left_out)
+
+    def first_error(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return the most telling problem in the words of `jsonschema`, or `None` as in `problem_with`."""
+        from jsonschema.exceptions import best_match
+
+        try:
+            error: ValidationError | None = best_match(self._errors(arguments))
+        except Exception:  # noqa: BLE001 - as above
+            return None
+        if error is None:
+            return None
+        return str(ArgumentProblem(tuple(error.absolute_path), error.message))[:MAX_PROBLEM_CHARACTERS]
+
+    def _errors(self, arguments: Mapping[str, Any]) -> Iterable[ValidationError]:
+        if self._why:
+            raise NotCheckedError(self._why)
+        if self._usable is None or self._validator is None:
+            return ()
+        self._usable.take_steps(arguments)
+        return self._validator.iter_errors(dict(arguments))
+
+
+def check_arguments(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> Check:
+    """Check arguments once.
+
+    Not checked are schemas that are too large, invalid or not understood, values that would take too
+    long, and references to anywhere but `#`, `#/$defs/NAME` and `#/definitions/NAME`; of a recursive
+    schema as much is evaluated as the arguments are deep. `pattern`, `uniqueItems` and the like are left out.
 
     Args:
         arguments: Plain JSON values.
         schema: The tool's input schema; empty accepts everything.
     """
-    if not schema:
-        return None
-    try:
-        return _first_problem(dict(arguments), schema)
-    except Exception:  # noqa: BLE001 - the schema is the server's; whatever it breaks, the server decides
-        return None
+    return ArgumentChecker(schema).check(arguments)
 
 
-def _first_problem(arguments: dict[str, Any], schema: Mapping[str, Any]) -> str | None:
-    _size_of(schema, MAX_SCHEMA_SIZE)
-    usable = _Reader().read_root(schema)
-    expanded = _expanded_size(usable)
-    _size_of(arguments, MAX_STEPS // expanded)
+def problem_with(arguments: Mapping[str, Any], schema: Mapping[str, Any]) -> str | None:
+    """Say what is wrong with arguments, or `None` if they fit, or if that cannot be checked.
+
+    Args:
+        arguments: Plain JSON values.
+        schema: The tool's input schema; empty accepts everything.
+    """
+    return ArgumentChecker(schema).first_error(arguments) if schema else None
+
+
+def _validator_of(schema: Mapping[str, Any]) -> Draft202012Validator:
     # 80 ms to import, and needed for typed or edited arguments only.
     from jsonschema import Draft202012Validator, FormatChecker
-    from jsonschema.exceptions import ValidationError, best_match
     from referencing import Registry
 
-    Draft202012Validator.check_schema(usable, format_checker=FormatChecker(formats=()))
+    Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
     # An empty registry: jsonschema would fetch references by default.
-    validator = Draft202012Validator(usable, registry=Registry())
-    problem: ValidationError | None = best_match(validator.iter_errors(arguments))
-    if problem is None:
-        return None
-    place = "/".join(str(part) for part in problem.absolute_path)
-    return f"{place + ': ' if place else ''}{problem.message}"[:MAX_PROBLEM_CHARACTERS]
+    return Draft202012Validator(schema, registry=Registry())
 
 
-class _Reader:
-    """Copies the keywords that are checked; positions of schemas are told from positions of data."""
+def _problems_of(error: ValidationError) -> Iterable[ArgumentProblem]:
+    """Name the field: a missing argument is a problem of that argument, not of what it is missing in."""
+    from jsonschema.exceptions import best_match
 
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-
-    def read_root(self, root: Mapping[str, Any]) -> dict[str, Any]:
-        read = cast("dict[str, Any]", self._read(root, is_root=True))
-        for place in _DEFINITIONS:
-            if place in root:
-                read[place] = {name: self._read(item) for name, item in root[place].items()}
-        if self._seen & _LEFT_OUT and self._seen & _STRICTER_WITHOUT:
-            raise _NotCheckedError
-        return read
-
-    def _read(self, schema: Any, *, is_root: bool = False) -> dict[str, Any] | bool:
-        if isinstance(schema, bool):
-            return schema
-        # An inner `$id` changes what the references below it mean.
-        if not isinstance(schema, Mapping) or ("$id" in schema and not is_root) or schema.keys() & _FOREIGN_REFERENCES:
-            raise _NotCheckedError
-        self._seen.update(schema)
-        read = {
-            keyword: value for keyword, item in schema.items() if (value := self._value(keyword, item)) is not _NOTHING
-        }
-        if "patternProperties" in schema:  # else its properties would count as additional ones
-            read.pop("additionalProperties", None)
-        return read
-
-    def _value(self, keyword: str, item: Any) -> Any:
-        if keyword in _NAMED_SCHEMAS:
-            return {name: self._read(inner) for name, inner in item.items()}
-        if keyword in _SCHEMA_LISTS:
-            return [self._read(inner) for inner in item]
-        if keyword in _SCHEMAS:
-            return self._read(item)
-        if keyword == "$ref":
-            if _LOCAL_REFERENCE.fullmatch(item) is None:
-                raise _NotCheckedError
-            return item
-        if keyword in {"type", "required"}:
-            _names_only([item] if isinstance(item, str) else item)
-        if keyword == "dependentRequired":
-            for names in cast("Mapping[str, Any]", item).values():
-                _names_only(names)
-        return item if keyword in _PLAIN else _NOTHING
+    told: ValidationError = best_match([error]) or error
+    path = tuple(told.absolute_path)
+    rule, value = cast("Any", told.validator_value), cast("Any", told.instance)
+    if told.validator == "required":
+        return [ArgumentProblem((*path, name), "needed") for name in _texts(rule) if name not in value]
+    if told.validator == "additionalProperties" and rule is False:
+        known = cast("Mapping[str, Any]", told.schema).get("properties", {})
+        return [ArgumentProblem((*path, name), "not known to the tool") for name in value if name not in known]
+    return [ArgumentProblem(path, _sentence(told)[:MAX_PROBLEM_CHARACTERS])]
 
 
-def _names_only(names: Any) -> None:
-    # Sorting what is not all text fails, and jsonschema then compares every pair.
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in cast("Iterable[Any]", names)):
-        raise _NotCheckedError
+def _sentence(error: ValidationError) -> str:
+    rule = error.validator_value
+    match error.validator:
+        case "type":
+            names = [rule] if isinstance(rule, str) else _texts(rule)
+            return f"must be {' or '.join(_TYPES.get(name, name) for name in names)}"
+        case "enum":
+            return f"must be one of {', '.join(_json(choice) for choice in cast('list[Any]', rule)[:_MAX_CHOICES])}"
+        case "const":
+            return f"must be {_json(rule)}"
+        case "anyOf" | "oneOf":
+            return f"fits {'none' if error.context else 'more than one'} of its {len(cast('list[Any]', rule))} variants"
+        case "minLength" | "minItems" if rule == 1:
+            return "must not be empty"
+        case str(keyword) if keyword in _BOUNDS:
+            return _BOUNDS[keyword].format(rule)
+        case _:
+            return error.message
 
 
-def _expanded_size(root: dict[str, Any]) -> int:
-    """Return the size with every reference replaced by its target; each target is counted once.
-
-    Raises:
-        _NotCheckedError: It is over the limit, refers to itself, or a target is missing.
-    """
-    known: dict[str, int | None] = {}
-
-    def size(schema: Any) -> int:
-        total = _size_of(schema, MAX_SCHEMA_SIZE)
-        for reference in _references(schema):
-            total += target_size(reference)
-            if total > MAX_EXPANDED_SIZE:
-                raise _NotCheckedError
-        if total > MAX_EXPANDED_SIZE:
-            raise _NotCheckedError
-        return total
-
-    def target_size(reference: str) -> int:
-        if reference not in known:
-            known[reference] = None
-            _, place, name = reference.split("/")
-            known[reference] = size(root[place][name])
-        found = known[reference]
-        if found is None:  # still being counted: it refers to itself
-            raise _NotCheckedError
-        return found
-
-    return size({keyword: item for keyword, item in root.items() if keyword not in _DEFINITIONS})
+_MAX_CHOICES: Final = 10
+_TYPES: Final[Mapping[str, str]] = {
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_BOUNDS: Final[Mapping[str, str]] = {
+    "minimum": "must be at least {}",
+    "maximum": "must be at most {}",
+    "exclusiveMinimum": "must be more than {}",
+    "exclusiveMaximum": "must be less than {}",
+    "multipleOf": "must be a multiple of {}",
+    "minLength": "must have at least {} characters",
+    "maxLength": "must have at most {} characters",
+    "minItems": "must have at least {} items",
+    "maxItems": "must have at most {} items",
+    "minProperties": "must have at least {} entries",
+    "maxProperties": "must have at most {} entries",
+}
 
 
-def _references(value: Any) -> Iterable[str]:
-    """Yield what is under a `$ref`; also in data, where it can only make the count too high."""
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case dict() as mapping:
-                found = mapping.get("$ref")
-                if isinstance(found, str) and _LOCAL_REFERENCE.fullmatch(found):
-                    yield found
-                waiting += mapping.values()
-            case list() | tuple() as items:
-                waiting += items
-            case _:
-                pass
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
-def _size_of(value: Any, limit: int) -> int:
-    """Count names and values, and one more for every 64 characters of text.
-
-    Raises:
-        _NotCheckedError: There are more than `limit`.
-    """
-    size = 0
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        size += 1
-        if isinstance(item, str):
-            size += len(item) // _CHARACTERS_FOR_ONE
-        elif isinstance(item, Mapping):
-            waiting += item.keys()
-            waiting += item.values()
-        elif isinstance(item, list | tuple):
-            waiting += item
-        if size + len(waiting) > limit:
-            raise _NotCheckedError
-    return size
+def _texts(names: Any) -> list[str]:
+    return [name for name in cast("Iterable[Any]", names) if isinstance(name, str)]
