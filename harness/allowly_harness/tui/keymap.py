@@ -70,6 +70,7 @@ ACTIONS: Final = (
     Action("approve-confirm", "question", "y", "run it: counts 0.3 to 5 seconds after the first key"),
     Action("deny", "question", "d", "deny; a reason may be typed, enter denies"),
     Action("edit", "question", "e", "change the arguments; the changed call is asked about afresh"),
+    Action("note", "question", "o", "a note for the record of an escalation that you decide"),
     Action("respond", "question", "t", "answer in place of the tool"),
     Action("view", "question", "v", "everything that will be sent; needed before a yes if something is folded"),
     Action("view-search", "question", "slash", "search in the full view"),
