@@ -7,6 +7,8 @@ import anyio
 import pytest
 
 from allowly_harness.display.clock import Clock
+from allowly_harness.display.layout import lay_out_sections, text_of
+from allowly_harness.display.width import cells
 from allowly_harness.protocol.models import ApprovalRequest, ServerInfo, ToolCall, ToolInfo
 from allowly_harness.workbench.call_view import call_row, call_sections
 from allowly_harness.workbench.calls import CallLog, CallState
@@ -50,7 +52,7 @@ async def ended(entry) -> None:
         await entry.end.wait()
 
 
-async def test_a_call_runs_and_brings_its_result(open_session, text_of):
+async def test_a_call_runs_and_brings_its_result(open_session):
     calls = log()
 
     async with open_session() as session:
@@ -59,7 +61,7 @@ async def test_a_call_runs_and_brings_its_result(open_session, text_of):
         await ended(entry)
 
     assert (entry.number, entry.state, entry.words) == (1, CallState.OK, "ok")
-    assert "3" in text_of(call_sections(entry))
+    assert "3" in text_of(lay_out_sections(call_sections(entry), 80))
 
 
 async def test_progress_is_kept_and_told(open_session):
@@ -189,12 +191,10 @@ async def test_a_row_is_never_wider_than_the_screen(width):
     entry = log().start(Answers("denied_by_policy"), "a_tool_with_a_very_long_name_" * 4, arguments)
     await ended(entry)
 
-    row = call_row(entry, 0.0, width)
+    text = text_of([call_row(entry, 0.0, width)])
 
-    from allowly_harness.display.width import cells
-
-    assert cells(row.text) <= width
-    assert row.text.startswith("#1 ")
+    assert cells(text) <= width
+    assert text.startswith("#1 ")
 
 
 async def test_arguments_that_cannot_be_sent_are_refused():

@@ -6,11 +6,12 @@ from typing import Final
 
 from allowly_harness.display.card import Row, Section
 from allowly_harness.display.clock import local_time
+from allowly_harness.display.layout import Line, Piece, Role, pieces
 from allowly_harness.display.results import result_sections
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
 from allowly_harness.display.values import full_arguments, show_value
-from allowly_harness.display.width import cells
-from allowly_harness.workbench.calls import CallEntry, Progress
+from allowly_harness.display.width import cells, fold
+from allowly_harness.workbench.calls import CallEntry, CallState, Progress
 
 BAR_CELLS: Final = 10
 """How many columns a progress bar in a row takes."""
@@ -21,7 +22,7 @@ _WORDS_CELLS: Final = 20
 _MAX_NUMBER: Final = 1e15
 
 
-def call_row(entry: CallEntry, now: float, width: int) -> Shown:
+def call_row(entry: CallEntry, now: float, width: int) -> Line:
     """Return the line of the log for a call, at most `width` columns.
 
     Args:
@@ -30,16 +31,44 @@ def call_row(entry: CallEntry, now: float, width: int) -> Shown:
         width: Columns there are.
     """
     name = identifier(entry.call.tool).text[:_MAX_NAME_CELLS]
-    number, words = f"#{entry.number}", entry.words[:_WORDS_CELLS]
     time = "" if width < _NARROW else f"{local_time(entry.at)}  "
-    head = f"{number:<5}{time}{name:<{_NAME_CELLS}} {words:<{_WORDS_CELLS}} {entry.took(now):>8}  "
+    head: Line = (
+        Piece(f"#{entry.number:<5}{time}", Role.NOTE),
+        Piece(f"{name:<{_NAME_CELLS}} ", Role.VALUE),
+        Piece(f"{entry.words[:_WORDS_CELLS]:<{_WORDS_CELLS}}", _ROLES.get(entry.state, Role.PLAIN)),
+        Piece(f" {entry.took(now):>8}  ", Role.NOTE),
+    )
+    room = width - sum(len(piece.text) for piece in head)
     if entry.running and entry.progress is not None:
-        return _cut([head, progress_text(entry.progress, BAR_CELLS)], width)
-    return _cut([head, *_arguments(entry, width - len(head))], width)
+        rest = progress_text(entry.progress, BAR_CELLS)
+    else:
+        rest = joined(_arguments(entry, room))
+    return cut_line((*head, *pieces(rest, Role.PLAIN)), width)
 
 
 _NARROW: Final = 72
 """Below so many columns the time of day is left out of a row."""
+
+_ROLES: Final = {
+    CallState.WAITING: Role.WARNING,
+    CallState.DENIED: Role.GUTTER,
+    CallState.FAILED: Role.GUTTER,
+    CallState.CANCELLED: Role.NOTE,
+    CallState.APPROVED: Role.LABEL,
+}
+
+
+def cut_line(line: Line, width: int) -> Line:
+    """Return a line without what stands beyond `width` columns."""
+    kept: list[Piece] = []
+    for piece in line:
+        taken = cells(piece.text)
+        if taken > width:
+            cut = fold(own(piece.text), max(2, width))[0].text if width > 1 else ""
+            return (*kept, Piece(cut, piece.role))
+        kept.append(piece)
+        width -= taken
+    return tuple(kept)
 
 
 def progress_text(progress: Progress, width: int) -> Shown:
@@ -90,12 +119,6 @@ def _arguments(entry: CallEntry, room: int) -> list[Shown | str]:
         parts.append(piece)
         room -= cells(piece.text)
     return parts
-
-
-def _cut(parts: list[Shown | str], width: int) -> Shown:
-    from allowly_harness.display.width import fold
-
-    return fold(joined(parts), width)[0]
 
 
 def _number(value: float) -> str:
