@@ -146,6 +146,7 @@ class _Connection:
         self._log = log
         self._log_start = 0
         self._options = options
+        self._options.setdefault("server_words", self._last_words)
         self._stop = anyio.Event()
         self._ready: asyncio.Future[ApprovingClientSession] | None = None
         self._owner: asyncio.Task[None] | None = None

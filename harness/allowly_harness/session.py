@@ -1,17 +1,20 @@
 """`ApprovingClientSession`: an MCP client session that asks, reports and retries by itself.
 
-It is a `mcp.ClientSession` and goes wherever one goes. Only `call_tool` and `list_tools` differ.
+It is a `mcp.ClientSession` and goes wherever one goes. What a server asks for while it works goes to the
+same approver, in both eras of the protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection, Mapping
 from inspect import signature
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import mcp_types as types
 from mcp import ClientSession, MCPError
+from mcp.client.session import ClientRequestContext, LoggingFnT
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from allowly_harness.answered import AnsweredQuestions
@@ -19,17 +22,23 @@ from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.asking import Clock
 from allowly_harness.driver import run_flow
+from allowly_harness.inputs import ServerInputs
+from allowly_harness.legs import Legs, SendLeg
+from allowly_harness.losing import CLOSED_HERE, Loss, WatchedStream
 from allowly_harness.performer import CallPerformer, Journal, Send, utc_now
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
-from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, Ended, approval_flow
-from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
-from allowly_harness.redaction import without_bearers
+from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, approval_flow
+from allowly_harness.protocol.models import ServerInfo, ToolCall, ToolInfo
+from allowly_harness.results import handed_on, refused, without_forged_outcome
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
 
 MAX_TOOL_PAGES: Final = 50
 """How many pages of a tool list are read to describe a tool; a server's paging may never end."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class ApprovingClientSession(ClientSession):
@@ -52,6 +61,7 @@ class ApprovingClientSession(ClientSession):
             middleware returns them so.
         journal: An async function that is told every step before the next is taken.
         clock: Returns the time, aware; for tests.
+        server_words: Returns the last words of a server that is gone, to be added to `until_lost`.
     """
 
     def __init__(
@@ -67,15 +77,25 @@ class ApprovingClientSession(ClientSession):
         accept_bare_decisions: bool = False,
         journal: Journal | None = None,
         clock: Clock = utc_now,
+        server_words: Callable[[], str] = str,
         **options: Any,
     ) -> None:
         if max_rounds < 1:
             raise ValueError(f"max_rounds must be 1 or more, not {max_rounds}")
         given = signature(ClientSession.__init__).bind_partial(self, *args, **options).arguments
-        super().__init__(*args, **options)
         self.server = server if isinstance(server, ServerInfo) else ServerInfo(server)
         self.desk = approver if isinstance(approver, Desk) else Desk(approver or UnattendedApprover())
         self.authority = authority
+        self._loss = Loss()
+        self._inputs = ServerInputs(self.desk, self.server, self._warn)
+        self._own_logging: LoggingFnT | None = given.get("logging_callback")
+        self._refused = _refused_kinds(given, self.desk)
+        if given.get("elicitation_callback") is None and self.desk.can_elicit:
+            given["elicitation_callback"] = self._on_elicit
+        if given.get("read_stream") is not None:
+            given["read_stream"] = WatchedStream(given["read_stream"], self._loss)
+        super().__init__(**{name: value for name, value in given.items() if name != "self"})
+        self._server_words = server_words
         client_info: types.Implementation | None = given.get("client_info")
         self._acting_as = acting_as
         self._requester = requester or (client_info.name if client_info is not None else "")
@@ -102,25 +122,34 @@ class ApprovingClientSession(ClientSession):
         try:
             call = self._freeze(name, arguments)
         except ValueError as error:
-            return _refused(f"The tool did not run: the arguments cannot be sent: {error}.")
+            return refused(f"The tool did not run: the arguments cannot be sent: {error}.")
 
-        payload = None if arguments is None else call.payload()
-        # The options decide which kind of result comes back, and checkers cannot see them here.
-        first = cast("types.Result", await super().call_tool(name, payload, *args, **options))
+        legs, sent = self._legs(options), call
+
+        async def send(payload: dict[str, Any] | None) -> Any:
+            async def leg(its: dict[str, Any]) -> Any:
+                return await super(ApprovingClientSession, self).call_tool(name, payload, *args, **options | its)
+
+            return await self._run(legs, leg, options)
+
+        first = await send(None if arguments is None else call.payload())
         if not (self._accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
             # By far the most calls end here: no successful result is ever a decision (design G9).
-            return _without_forged_outcome(first)
+            return without_forged_outcome(first)
 
         async def invoke(effect: Invoke) -> ToolReply | NoReply:
+            nonlocal legs, sent
             if not effect.retry:
                 return self._reply(first)
+            if effect.call is not sent:
+                # Other arguments are another call, and the server's state belongs to the old ones.
+                legs, sent = Legs(self._fulfil), effect.call
             # What was sent without arguments is sent again without, unless a person has given it some.
             payload = None if arguments is None and effect.call is call else effect.call.payload()
             try:
-                again = await super(ApprovingClientSession, self).call_tool(name, payload, *args, **options)
+                return self._reply(await send(payload))
             except Exception as error:  # noqa: BLE001 - whatever it was, the tool may have run
                 return _no_reply(error)
-            return self._reply(again)
 
         return await self._converse(call, invoke)
 
@@ -143,7 +172,77 @@ class ApprovingClientSession(ClientSession):
             self._answered,
             self._dangerous,
         )
-        return _handed_on(await run_flow(flow, performer))
+        return handed_on(await run_flow(flow, performer))
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, str] | None = None, **options: Any
+    ) -> types.GetPromptResult:
+        """Get a prompt as the bare session does, and ask the person for what the server needs for it."""
+
+        async def leg(its: dict[str, Any]) -> Any:
+            return await super(ApprovingClientSession, self).get_prompt(name, arguments, **options | its)
+
+        return cast("types.GetPromptResult", await self._run(self._legs(options), leg, options))
+
+    async def read_resource(self, uri: str, **options: Any) -> types.ReadResourceResult:
+        """Read a resource as the bare session does, and ask the person for what the server needs for it."""
+
+        async def leg(its: dict[str, Any]) -> Any:
+            return await super(ApprovingClientSession, self).read_resource(uri, **options | its)
+
+        return cast("types.ReadResourceResult", await self._run(self._legs(options), leg, options))
+
+    def _legs(self, options: Mapping[str, Any]) -> Legs:
+        return Legs(self._fulfil, options.get("input_responses"), options.get("request_state"))
+
+    async def _run(self, legs: Legs, leg: SendLeg, options: Mapping[str, Any]) -> Any:
+        # A caller that takes the legs itself is handed what the server asks for.
+        return await (leg(legs.options()) if options.get("allow_input_required") else legs.run(leg))
+
+    async def dispatch_input_request(
+        self, ctx: ClientRequestContext, request: types.InputRequest
+    ) -> types.InputResponse | types.ErrorData:
+        """Answer what the server asks for, in both eras; refuse what this program does not do."""
+        if isinstance(request, self._refused):
+            return await self._inputs.refuse(request)
+        return await super().dispatch_input_request(ctx, request)
+
+    async def _fulfil(self, name: str, request: types.InputRequest) -> types.InputResponse | types.ErrorData:
+        meta = request.params.meta if request.params else None
+        return await self.dispatch_input_request(
+            ClientRequestContext(session=self, request_id=name, meta=meta), request
+        )
+
+    async def _on_elicit(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
+        del context
+        return await self._inputs.elicit(params)
+
+    async def _warn(self, text: str) -> None:
+        logger.warning("%s (server: %s)", text, self.server.name)
+        if self._own_logging is None:
+            return
+        try:
+            await self._own_logging(
+                types.LoggingMessageNotificationParams(level="warning", logger="allowly-harness", data=text)
+            )
+        except Exception:
+            logger.exception("The logging callback failed.")
+
+    async def until_lost(self) -> str:
+        """Wait until the connection has ended; return why, in a few words.
+
+        Seen are the end of a started server's output, the end of an in-memory transport, and closing this
+        session. Over HTTP there is no lasting connection: a server that goes away is seen only when
+        a request to it fails. With a `dispatcher` of your own only closing is seen.
+        """
+        why = await self._loss.wait()
+        return why if why == CLOSED_HERE else f"{why}{self._server_words()}"
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> bool | None:
+        self._loss.happened(CLOSED_HERE)
+        return await super().__aexit__(exc_type, exc_val, exc_tb)
 
     async def list_tools(self, *, params: types.PaginatedRequestParams | None = None) -> types.ListToolsResult:
         """List tools as the bare session does, and remember what the server says of them."""
@@ -187,6 +286,16 @@ class ApprovingClientSession(ClientSession):
         return ToolReply(result, result.is_error, texts, result.structured_content, self._clock())
 
 
+def _refused_kinds(given: Mapping[str, Any], desk: Desk) -> tuple[type[types.InputRequest], ...]:
+    """Return what a server asks for in vain: neither the caller nor the approver has an answer to it."""
+    answered: dict[Any, bool] = {
+        types.CreateMessageRequest: given.get("sampling_callback") is not None,
+        types.ListRootsRequest: given.get("list_roots_callback") is not None,
+        types.ElicitRequest: given.get("elicitation_callback") is not None or desk.can_elicit,
+    }
+    return tuple(kind for kind, can in answered.items() if not can)
+
+
 def _info(tool: types.Tool) -> ToolInfo:
     annotations = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
     return ToolInfo(
@@ -204,38 +313,3 @@ def _no_reply(error: Exception) -> NoReply:
         # something it cannot do, brings any code back (mcp 2.3).
         return NoReply(f"{error.message[:200]!r}, code {error.code}")
     return NoReply(type(error).__name__)
-
-
-def _handed_on(ended: Ended) -> types.CallToolResult:
-    if ended.result is None:
-        return _refused(ended.message, _meta(ended))
-    result: types.Result = ended.result
-    if isinstance(result, types.CallToolResult) and result.is_error:
-        result = without_bearers(result)
-    if ended.rounds == 0:
-        return _without_forged_outcome(result)
-    update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: _meta(ended)}}
-    if ended.outcome is ApprovalOutcome.APPROVED_EDITED and isinstance(result, types.CallToolResult):
-        told = f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"
-        update["content"] = [*result.content, types.TextContent(type="text", text=told)]
-    return cast("types.CallToolResult", result.model_copy(update=update))
-
-
-def _without_forged_outcome(result: Any) -> types.CallToolResult:
-    """Hand a result on as it came, but for a key that only we may write: a server could claim an approval."""
-    if result.meta and APPROVAL_META in result.meta:
-        kept = {name: value for name, value in result.meta.items() if name != APPROVAL_META}
-        result = result.model_copy(update={"meta": kept or None})
-    return cast("types.CallToolResult", result)
-
-
-def _meta(ended: Ended) -> dict[str, Any]:
-    return {"outcome": ended.outcome.value, "rounds": ended.rounds, "digest": ended.call.digest}
-
-
-def _refused(message: str, meta: dict[str, Any] | None = None) -> types.CallToolResult:
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=message)],
-        is_error=True,
-        _meta={APPROVAL_META: meta} if meta else None,
-    )
