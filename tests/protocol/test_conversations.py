@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Effect,
@@ -51,7 +52,7 @@ ME = "compliance"
 RAN = {ApprovalOutcome.ALLOWED, ApprovalOutcome.APPROVED, ApprovalOutcome.APPROVED_EDITED}
 OPENS = {PostedAs.ACCEPTED, PostedAs.GONE, PostedAs.LOST}
 RENEWS = {AnswerKind.EDIT, AnswerKind.ASK_AGAIN}
-UNDECIDED = {AnswerKind.DEFER, AnswerKind.EXPIRED}
+UNDECIDED = {AnswerKind.DEFER, AnswerKind.EXPIRED, AnswerKind.UNHEARD}
 GO_ON = None
 """The answer that brings the call forward: a yes where it counts, else waiting for who may say it."""
 REFUSED = {AnswerKind.DENY, AnswerKind.RESPOND, AnswerKind.CANCEL, AnswerKind.UNATTENDED}
@@ -79,7 +80,7 @@ class Script:
     moves: list[Move]
     end: Move
     records: list[str]
-    answers: list[Answer | None]
+    answers: list[Answer | AnsweredElsewhere | None]
     posts: list[PostedAs]
     resolutions: list[Resolution]
     acting_as: str | None
@@ -208,9 +209,10 @@ MALFORMED = [Move("confirm", "malformed"), Move("escalate", "malformed")]
 GOOD_RECORDS = ["match", "match", "unbound", "unsupported", "for the boss"]
 BAD_RECORDS = ["other arguments", "other scope", "other kind", "used", *(failure.value for failure in LookupFailure)]
 ENDING = [Answer.deny("no"), Answer.respond("x"), Answer.defer(), Answer.cancel(), Answer.expired()]
-ENDING += [Answer.unattended(), Answer.edit({"to": float("nan")})]
+ENDING += [Answer.unattended(), Answer.unheard(), Answer.edit({"to": float("nan")})]
+ENDING += [AnsweredElsewhere("rejected", "ada"), AnsweredElsewhere("consumed"), AnsweredElsewhere("cancelled")]
 ONWARD = [*([GO_ON] * 7), Answer.approve(resolved_by="eve"), Answer.approve(300), Answer.wait(), Answer.ask_again()]
-ONWARD += [Answer.edit({"to": "bob"}), Answer.edit({"to": "eve", "amount": 999})]
+ONWARD += [Answer.edit({"to": "bob"}), Answer.edit({"to": "eve", "amount": 999}), AnsweredElsewhere("approved")]
 POSTS = [*([PostedAs.ACCEPTED] * 4), *PostedAs]
 
 SCRIPTS = st.builds(
@@ -272,8 +274,12 @@ def check_step(world: World, index: int) -> None:
             assert effect.until <= NOW + timedelta(hours=24), "waiting is bounded (G6)"
 
 
+def kind_of(said: Answer | AnsweredElsewhere) -> AnswerKind | None:
+    return said.kind if isinstance(said, Answer) else None
+
+
 def check_invoke(effect: Invoke, before: list[Any], since: list[Any], blocked: Any) -> None:
-    edits = [said.arguments for asked, said in before if isinstance(asked, Ask) and said.kind is AnswerKind.EDIT]
+    edits = [said.arguments for asked, said in before if isinstance(asked, Ask) and kind_of(said) is AnswerKind.EDIT]
     expected = ToolCall("bank", "pay", edits[-1]) if edits else CALL
     assert effect.call == expected, "what was shown is what is sent (G2)"
     assert effect.call.canonical == expected.canonical
@@ -285,8 +291,9 @@ def check_invoke(effect: Invoke, before: list[Any], since: list[Any], blocked: A
     opened = isinstance(last, Settle | Resolve) and last.answer.kind is AnswerKind.APPROVE and reply.status in OPENS
     awaited = isinstance(last, AwaitResolution) and reply is Resolution.APPROVED
     answers = [said for asked, said in since if isinstance(asked, Ask)]
-    renewed = answers[-1].kind in RENEWS and (isinstance(last, Ask) or last.answer.kind is AnswerKind.DENY)
-    assert opened or awaited or renewed, "nothing is sent again without a reason (G4)"
+    renewed = kind_of(answers[-1]) in RENEWS and (isinstance(last, Ask) or last.answer.kind is AnswerKind.DENY)
+    elsewhere = isinstance(last, Ask) and reply == AnsweredElsewhere("approved")
+    assert opened or awaited or renewed or elsewhere, "nothing is sent again without a reason (G4)"
 
 
 def check_ask(world: World, effect: Ask, earlier: list[Any], since: list[Any], blocked: Any) -> None:
@@ -308,6 +315,8 @@ def check_ask(world: World, effect: Ask, earlier: list[Any], since: list[Any], b
     assert request.may_resolve is may, "only the approver on record may resolve (G11)"
     if len(since) > 2:
         assert since[-1][1].status is PostedAs.NOT_SENT, "a question is put twice only if its yes never left"
+    original = earlier[0][0].call if earlier else request.call
+    assert request.edited_from == (original if request.call != original else None)
     answered = [e for e, r in earlier if isinstance(e, Settle | Resolve) and r.status is not PostedAs.NOT_SENT]
     assert prompt_id not in {id_of(post) for post in answered}, "an answered question is not put again (G3)"
 
@@ -325,6 +334,7 @@ def check_post(world: World, effect: Settle | Resolve, since: list[Any], blocked
     prompt_id, move = blocked
     last, said = since[-1]
     assert isinstance(last, Ask), "an answer is posted at once, and once (G3)"
+    assert isinstance(said, Answer), "what was answered elsewhere is not answered again (G3)"
     assert id_of(effect) == prompt_id, "the answer goes to that very question (G1)"
     assert isinstance(effect, Settle) is (move.kind == "confirm")
     if effect.answer.kind is AnswerKind.APPROVE:
@@ -346,7 +356,7 @@ def check_whole(world: World, ended: Ended) -> None:
     left = [id_of(e) for e, r in world.trace if isinstance(e, Settle | Resolve) and r.status is not PostedAs.NOT_SENT]
     assert len(left) == len(set(left)), "one answer a question (G3)"
     for (asked, said), (after, _) in pairwise([*world.trace, (None, None)]):
-        if isinstance(asked, Ask) and asked.request.kind == "confirm" and said.kind in REFUSED:
+        if isinstance(asked, Ask) and asked.request.kind == "confirm" and kind_of(said) in REFUSED:
             assert isinstance(after, Settle), "a refused question is closed"
     ours = [ended.message, *(json.dumps([entry.step, dict(entry.facts)]) for entry in world.written)]
     assert not [secret for secret in world.ids for text in ours if secret in text], "ids stay inside (G7)"
@@ -365,10 +375,12 @@ def check_end(world: World, ended: Ended) -> None:
         assert world.blocked[-1] is None
     if ended.outcome is ApprovalOutcome.DENIED_BY_PERSON:
         said = [r for e, r in world.trace[-2:] if isinstance(e, Ask | AwaitResolution)]
-        assert said[-1] in (Answer.deny("no"), Answer.deny(), Resolution.REJECTED), "a no that somebody said"
+        noes = (Answer.deny("no"), Answer.deny(), Resolution.REJECTED, AnsweredElsewhere("rejected", "ada"))
+        assert said[-1] in noes, "a no that somebody said"
     if ended.outcome is ApprovalOutcome.APPROVED:
         yes = [r for e, r in world.trace if isinstance(e, Settle | Resolve) and e.answer.kind is AnswerKind.APPROVE]
-        assert Resolution.APPROVED in [r for _, r in world.trace] or {p.status for p in yes} & OPENS
+        others = [r for _, r in world.trace if r is Resolution.APPROVED or r == AnsweredElsewhere("approved")]
+        assert others or {p.status for p in yes} & OPENS
     if world.written:
         assert world.written[-1].step == "finished", "how it ended is written down (G12)"
         assert world.written[-1].facts["outcome"] == ended.outcome

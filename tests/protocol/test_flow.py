@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from allowly_harness.protocol.effects import (
+    AnsweredElsewhere,
     Ask,
     AwaitResolution,
     Invoke,
@@ -152,8 +153,9 @@ def test_what_is_not_a_yes_is_reported_as_a_no_and_ends_the_call(
         (Answer.defer(), ApprovalOutcome.DEFERRED),
         (Answer.wait(), ApprovalOutcome.DEFERRED),
         (Answer.expired(), ApprovalOutcome.EXPIRED),
+        (Answer.unheard(), ApprovalOutcome.UNATTENDED),
     ],
-    ids=["later", "waiting, which nothing can end", "no answer in time"],
+    ids=["later", "waiting, which nothing can end", "no answer in time", "nobody there, and nothing is reported"],
 )
 def test_an_undecided_confirmation_is_left_open_and_nothing_is_posted(answer: Answer, outcome: ApprovalOutcome) -> None:
     ended(confirming().reply(answer), outcome)
@@ -280,6 +282,7 @@ def test_an_awaited_approval_sends_the_call_again() -> None:
         (Answer.deny(), ApprovalOutcome.DENIED_BY_PERSON),
         (Answer.cancel(), ApprovalOutcome.CANCELLED),
         (Answer.unattended(), ApprovalOutcome.UNATTENDED),
+        (Answer.unheard(), ApprovalOutcome.UNATTENDED),
         (Answer.defer(), ApprovalOutcome.DEFERRED),
         (Answer.expired(), ApprovalOutcome.EXPIRED),
     ],
@@ -287,6 +290,81 @@ def test_an_awaited_approval_sends_the_call_again() -> None:
 def test_a_requester_who_gives_up_resolves_nothing(answer: Answer, outcome: ApprovalOutcome) -> None:
     """G11."""
     ended(escalating().reply(answer), outcome)
+
+
+@pytest.mark.parametrize("book", [confirming, escalating])
+def test_a_yes_that_was_given_elsewhere_sends_the_same_bytes_once_and_posts_nothing(book: Any) -> None:
+    """G2, G3, G4."""
+    talk = book().reply(AnsweredElsewhere("approved")).expect(Invoke(CALL, retry=True)).reply(DONE)
+
+    assert ended(talk, ApprovalOutcome.APPROVED).result == "the result"
+    steps = [entry.step for entry in talk.records]
+    assert steps == ["blocked", "asked", "answered", "dispatched", "finished"]
+
+
+def test_a_yes_elsewhere_that_did_not_let_the_call_through_leads_to_a_new_question() -> None:
+    book = confirming().reply(AnsweredElsewhere("approved")).reply(confirm("nonce-2")).reply(record())
+
+    assert asked(book).round == 2
+    assert "given elsewhere" in asked(book).note
+
+
+def test_a_question_that_comes_back_after_it_was_answered_elsewhere_is_not_put_again() -> None:
+    """G3."""
+    book = confirming().reply(AnsweredElsewhere("approved")).reply(confirm("nonce-1"))
+
+    ended(book, ApprovalOutcome.SUPERSEDED)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "words"),
+    [
+        (AnsweredElsewhere("rejected"), ApprovalOutcome.DENIED_BY_PERSON, "a person in another session said no"),
+        (AnsweredElsewhere("rejected", "ada"), ApprovalOutcome.DENIED_BY_PERSON, "ada said no"),
+        (AnsweredElsewhere("rejected", "x\n[b]"), ApprovalOutcome.DENIED_BY_PERSON, "'x\\n[b]' said no"),
+        (AnsweredElsewhere("consumed"), ApprovalOutcome.SUPERSEDED, "another call has used the approval"),
+        (AnsweredElsewhere("cancelled"), ApprovalOutcome.SUPERSEDED, "withdrawn at the authority"),
+    ],
+    ids=["no", "a name", "a hostile name", "used", "withdrawn"],
+)
+@pytest.mark.parametrize("book", [confirming, escalating])
+def test_anything_else_that_was_said_elsewhere_ends_the_call(
+    book: Any, said: AnsweredElsewhere, outcome: ApprovalOutcome, words: str
+) -> None:
+    """G5: nothing is posted and nothing is sent."""
+    assert words in ended(book().reply(said), outcome).message
+
+
+def test_a_question_says_who_asks_and_under_which_authorization() -> None:
+    request = asked(confirming(requester="the mail agent"))
+
+    assert request.requester == "the mail agent"
+    assert request.authorization_id == "auth"
+
+
+def test_without_a_record_the_authorization_is_not_known() -> None:
+    book = start().reply(confirm()).reply(NoRecord(LookupFailure.UNSUPPORTED))
+
+    assert asked(book).authorization_id is None
+
+
+def test_an_edited_call_is_shown_with_the_call_that_the_agent_made() -> None:
+    book = confirming().reply(Answer.edit(EDITED.payload())).reply(ACCEPTED).reply(confirm("nonce-2"))
+    book.reply(record(call=EDITED))
+    assert asked(book).edited_from == CALL
+
+    book.reply(Answer.edit({"to": "eve"})).reply(ACCEPTED).reply(confirm("nonce-3"))
+    book.reply(record(call=ToolCall("bank", "pay", {"to": "eve"})))
+    assert asked(book).edited_from == CALL, "what the agent asked for, not what the last edit made of it"
+
+
+def test_an_edit_that_is_taken_back_is_no_edit() -> None:
+    book = confirming().reply(Answer.edit(EDITED.payload())).reply(ACCEPTED).reply(confirm("nonce-2"))
+    book.reply(record(call=EDITED)).reply(Answer.edit(CALL.payload())).reply(ACCEPTED).reply(confirm("nonce-3"))
+    assert asked(book.reply(record())).edited_from is None
+
+    end = ended(book.reply(Answer.approve()).reply(ACCEPTED).reply(DONE), ApprovalOutcome.APPROVED)
+    assert end.call == CALL
 
 
 def test_a_confirmation_may_be_followed_by_an_escalation() -> None:

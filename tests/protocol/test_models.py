@@ -168,6 +168,7 @@ def test_only_one_way_of_answering_approves() -> None:
         Answer.cancel(),
         Answer.expired(),
         Answer.unattended(),
+        Answer.unheard(),
     ]
 
     assert [answer.kind for answer in answers] == list(AnswerKind)

@@ -24,6 +24,9 @@ class GuardedServer:
     Attributes:
         runs: The arguments of every call that entered a tool.
         decisions: Payloads to block with, in order, before the authority is looked at.
+        legs: What each sending carried besides the arguments: responses and state.
+        needs: What calls that were let through ask for, in order, before the tool runs (modern era).
+        with_session: Run in the tool with the server's session and the request's id (legacy era).
     """
 
     def __init__(self, authority: FakeAuthority) -> None:
@@ -31,6 +34,10 @@ class GuardedServer:
         self.runs: list[dict[str, Any]] = []
         self.sent: list[dict[str, Any]] = []
         self.decisions: list[dict[str, Any]] = []
+        self.legs: list[tuple[Any, str | None]] = []
+        self.needs: list[types.InputRequiredResult] = []
+        self.with_session: Callable[[Any, Any], Any] | None = None
+        self.annotations: types.ToolAnnotations | None = None
         self.in_tool: Callable[[], Any] | None = None
         self.answer: types.CallToolResult | None = None
         self.on_sent: Callable[[], None] = lambda: None
@@ -77,14 +84,23 @@ class GuardedServer:
         free = {"type": "object"}
         return types.ListToolsResult(
             tools=[
-                types.Tool(name="pay", title="Pay", description="Pays somebody.", input_schema=schema),
+                types.Tool(
+                    name="pay",
+                    title="Pay",
+                    description="Pays somebody.",
+                    input_schema=schema,
+                    annotations=self.annotations,
+                ),
                 types.Tool(name="look", input_schema=free),
             ]
         )
 
-    async def _call(self, ctx: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def _call(
+        self, ctx: Any, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         arguments = dict(params.arguments or {})
         self.sent.append(arguments)
+        self.legs.append((params.input_responses, params.request_state))
         self.on_sent()
         if params.name == "pay" and (blocked := self._blocked(arguments)) is not None:
             return types.CallToolResult(
@@ -92,9 +108,13 @@ class GuardedServer:
                 structured_content=blocked,
                 is_error=True,
             )
+        if self.needs:
+            return self.needs.pop(0)
         self.runs.append(arguments)
         if self.in_tool is not None:
             await self.in_tool()
+        if self.with_session is not None:
+            await self.with_session(ctx.session, ctx.request_id)
         if self.answer is not None:
             return self.answer
         return types.CallToolResult(content=[types.TextContent(type="text", text=f"{params.name} done")])
@@ -121,6 +141,13 @@ def authority() -> FakeAuthority:
 @pytest.fixture
 def guarded(authority: FakeAuthority) -> GuardedServer:
     return GuardedServer(authority)
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the record of an open question as often as possible."""
+    monkeypatch.setattr("allowly_harness.watching.FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("allowly_harness.watching.LONGEST_LOOK_SECONDS", 0.001)
 
 
 @pytest.fixture(params=["legacy", "modern"])
