@@ -7,6 +7,7 @@ import pytest
 
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.settings import ApprovalSettings, Settings, TerminalSettings, load_settings, read_key
+from allowly_harness.tui.keymap import read_keymap
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "config.toml"
 
@@ -80,8 +81,9 @@ def test_the_documented_example_loads_whole(config: Path, tmp_path: Path) -> Non
     assert settings.authority == "http://127.0.0.1:8787"
     assert settings.api_key == "secret-key"
     assert settings.approval == ApprovalSettings(("delete_*", "demo:mail:forward_all"))
-    assert settings.terminal == TerminalSettings("ansi-dark", "bell", {"deny": "n"})
+    assert settings.terminal == TerminalSettings("ansi-dark", "bell", {"call": "f5"})
     assert text in (EXAMPLE.parents[1] / "configuration.md").read_text()
+    read_keymap(settings.terminal.keys)
 
 
 def test_it_is_said_where_the_authority_and_the_key_came_from(config: Path, tmp_path: Path) -> None:

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from allowly_harness.cli.exits import OUTCOME_CODES, ExitCode, fail, say
-from allowly_harness.cli.options import parse_variables, server_options
+from allowly_harness.cli.exits import ExitCode, say
+from allowly_harness.cli.options import complete_server, parse_variables, server_options
 
 if TYPE_CHECKING:
-    import mcp_types as types
-
-    from allowly_harness.approvers.base import Approver
+    from allowly_harness.cli.given import Given
     from allowly_harness.cli.opening import Target
+    from allowly_harness.cli.report import Report
+    from allowly_harness.session import ApprovingClientSession
+
+MAX_PROBLEMS: Final = 5
+"""How many things that are wrong with the arguments are named."""
 
 
 @click.command(short_help="Make one tool call from a script or a shell.")
-@click.argument("server")
+@click.argument("server", shell_complete=complete_server)
 @click.argument("tool")
 @click.option(
     "--arg",
     "pairs",
     multiple=True,
     metavar="NAME=VALUE",
-    help="An argument: a string, or JSON after ':=' (count:=3). Repeatable.",
+    help="An argument, see above. Repeatable.",
 )
-@click.option("--json", "text", metavar="OBJECT", help="All arguments as one JSON object.")
+@click.option("--json", "text", metavar="OBJECT", help="All arguments as one JSON object, @FILE, or - for stdin.")
+@click.option("--no-check", is_flag=True, help="Send it even if the server lists no such tool or its schema differs.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="text: the tool's data. json: one document, also for calls that did not run.",
+)
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
 @click.option(
     "--unattended",
-    type=click.Choice(["deny", "defer"]),
+    type=click.Choice(["deny", "defer", "fail"]),
     default="deny",
     show_default=True,
-    help="Without a terminal: report a question as refused, or leave it open.",
+    help="Where nobody can be asked: report a question as refused, leave it open for somebody else, or "
+    "end at once, report nothing and say what would have been asked.",
 )
 @server_options
 def call(
@@ -45,7 +55,10 @@ def call(
     tool: str,
     pairs: Sequence[str],
     text: str | None,
-    unattended: str,
+    no_check: bool,
+    output: Literal["text", "json"],
+    quiet: bool,
+    unattended: Literal["deny", "defer", "fail"],
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
@@ -55,122 +68,125 @@ def call(
     """Call one TOOL of SERVER; ask on the terminal if the server demands it.
 
     SERVER is a URL, a Python or JavaScript file, a command in quotes, or demo:NAME. The result goes to
-    standard output, everything else to standard error. Without a terminal nothing is asked and nothing
-    is approved.
+    standard output, everything else to standard error.
 
     \b
     allowly-harness call demo:mail send_email --arg to=ada@example.com --arg subject=Hi --arg body=Hello
+
+    \b
+    --arg NAME=TEXT    text; where the tool's schema wants a number, a boolean, an
+                       array or an object, and the text is such JSON, it is that
+    --arg NAME:=JSON   JSON, whatever the schema says
+    --arg NAME=@FILE   the text of a file; NAME:=@FILE its JSON; - is standard input
+
+    Without a terminal nothing is asked and nothing is approved. The same holds where standard input is
+    read for the arguments: lines there are data, never answers.
+
+    The document of --output json has outcome (null if the server sent no result), exit_code, rounds,
+    digest, is_error, content, structured, seconds (the person's time included) and message.
     """
+    from allowly_harness.cli.given import read_given
     from allowly_harness.cli.opening import Target
+    from allowly_harness.cli.report import Report
     from allowly_harness.cli.running import run
 
-    arguments = _arguments(pairs, text)
-    target = Target(server, authority, acting_as, parse_variables(variables), era, timeout)
-    return run(lambda: _call(target, tool, arguments, unattended))
+    given = read_given(pairs, text)
+    target = Target(server, authority, acting_as, parse_variables(variables), era, timeout, quiet=quiet)
+    report = Report(output)
+    one = _Call(target, tool, given, report, unattended, not no_check, quiet)
+    return run(one.make, on_failure=report.failed)
 
 
-async def _call(target: Target, tool: str, arguments: dict[str, Any], unattended: str) -> int:
-    from mcp import MCPError
-    from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
-    from pydantic import ValidationError
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call as the command line gives it."""
 
-    from allowly_harness.cli.opening import open_session
+    target: Target
+    tool: str
+    given: Given
+    report: Report
+    unattended: Literal["deny", "defer", "fail"]
+    checked: bool
+    quiet: bool
 
-    with _person(unattended) as approver:
-        async with open_session(target, approver) as session:
-            try:
-                result = await session.call_tool(tool, arguments)
-            except MCPError as error:
-                if error.code in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
-                    return fail(f"no answer came, and the tool may have run: {error.message}", ExitCode.UNKNOWN_OUTCOME)
-                return fail(f"the server answered with an error: {error.message}", ExitCode.TOOL_FAILED)
-            except (RuntimeError, ValidationError):
-                # Of the SDK: a result that breaks the protocol, or the schema that the tool itself announced.
-                return fail("the server's answer cannot be read, and the tool may have run", ExitCode.UNKNOWN_OUTCOME)
-    return _report(result)
+    async def make(self) -> int:
+        """Open the session, make the call, report how it ended; return the exit code."""
+        from allowly_harness.cli.opening import open_session
+        from allowly_harness.cli.person import person
+        from allowly_harness.cli.progress import ProgressLine
 
+        progress = ProgressLine(quiet=self.quiet)
+        stdin_is_data = self.given.from_stdin
+        with person(self.unattended, stdin_is_data=stdin_is_data, before_asking=progress.clear) as approver:
+            async with open_session(self.target, approver) as session:
+                arguments = await self._arguments(session)
+                try:
+                    return await self._send(session, arguments, progress)
+                finally:
+                    progress.clear()
 
-@contextmanager
-def _person(unattended: str) -> Generator[Approver]:
-    """Ask on the terminal through standard error, so that standard output stays data, also in a pipe."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        from allowly_harness.approvers.unattended import UnattendedApprover
+    async def _arguments(self, session: ApprovingClientSession) -> dict[str, Any]:
+        """Turn what was typed into what the schema wants, and hold it against that.
 
-        yield UnattendedApprover(unattended)  # type: ignore[arg-type]
-        return
-    from prompt_toolkit.application import create_app_session
-    from prompt_toolkit.output import create_output
+        Raises:
+            ConfigurationError: There is no such tool, or the arguments do not fit its schema.
+        """
+        from allowly_harness.protocol.errors import ConfigurationError
 
-    from allowly_harness.approvers.chat import ChatApprover
+        schema = await self._schema(session)
+        arguments = self.given.arguments(schema)
+        if self.checked:
+            from allowly_harness.arguments import problem_with
 
-    with create_app_session(output=create_output(stdout=sys.stderr)):
-        yield ChatApprover(terminal=lambda: True)
-
-
-def _report(result: types.CallToolResult) -> int:
-    from allowly_harness.protocol.models import APPROVAL_META
-
-    approval = (result.meta or {}).get(APPROVAL_META)
-    code = OUTCOME_CODES[approval["outcome"]] if approval else ExitCode.DONE
-    if code is not ExitCode.DONE:
-        for block in result.content:
-            say(_inert(getattr(block, "text", f"[{block.type}]")))
-        return int(code)
-    text = _data(result)
-    # A terminal is shown what is safe to draw; a file or a pipe gets the data as it came.
-    _write(_inert(text) if sys.stdout.isatty() else text)
-    return int(ExitCode.TOOL_FAILED if result.is_error else ExitCode.DONE)
-
-
-def _data(result: types.CallToolResult) -> str:
-    """Return texts as they are; a result that holds anything else, whole, as JSON."""
-    if result.content and all(block.type == "text" for block in result.content):
-        return "\n".join(getattr(block, "text", "") for block in result.content)
-    if not result.content and result.structured_content is not None:
-        return json.dumps(result.structured_content, indent=2)
-    return result.model_dump_json(by_alias=True, exclude_none=True, exclude={"meta"}, indent=2)
-
-
-def _write(text: str) -> None:
-    """Write to standard output; that nobody reads it any more does not change that the tool ran."""
-    with suppress(BrokenPipeError):
-        sys.stdout.buffer.write(f"{text}\n".encode(errors="backslashreplace"))
-        sys.stdout.flush()
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _inert(text: str) -> str:
-    from allowly_harness.display.sanitize import block
-
-    return "\n".join(str(line) for line in block(text))
-
-
-def _arguments(pairs: Sequence[str], text: str | None) -> dict[str, Any]:
-    if text is not None and pairs:
-        raise click.UsageError("give the arguments with --arg or with --json, not with both")
-    if text is not None:
-        arguments = _json(text, "--json")
-        if not isinstance(arguments, dict):
-            raise click.BadParameter("the arguments must be one JSON object", param_hint="--json")
+            problem = problem_with(arguments, schema)
+            if problem is not None:
+                raise ConfigurationError(
+                    f"{self.tool} does not take these arguments: {problem} (--no-check sends them)"
+                )
         return arguments
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        typed = name.endswith(":")
-        name = name.removesuffix(":")
-        if not name or not separator:
-            raise click.BadParameter(f"{pair!r} is not NAME=VALUE", param_hint="--arg")
-        if name in found:
-            raise click.BadParameter(f"{name!r} is given twice", param_hint="--arg")
-        found[name] = _json(value, f"--arg {name}") if typed else value
-    return found
+
+    async def _schema(self, session: ApprovingClientSession) -> Mapping[str, Any]:
+        from mcp import MCPError
+
+        from allowly_harness.protocol.errors import ConfigurationError
+        from allowly_harness.workbench.tools import read_tools
+
+        try:
+            listing = await read_tools(session)
+        except (MCPError, TimeoutError, RuntimeError, ValueError) as error:
+            if self.checked:
+                say(f"The server did not list its tools ({type(error).__name__}), so nothing was checked.")
+            return {}
+        schemas = {entry.name: entry.schema for entry in listing.entries}
+        if self.tool not in schemas and self.checked and not listing.problem:
+            raise ConfigurationError(f"there is no tool {self.tool!r} here{_nearest(self.tool, list(schemas))}")
+        return schemas.get(self.tool, {})
+
+    async def _send(self, session: ApprovingClientSession, arguments: dict[str, Any], progress: Any) -> int:
+        from mcp import MCPError
+        from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+        from pydantic import ValidationError
+
+        from allowly_harness.protocol.models import ToolCall
+
+        try:
+            self.report.calling(ToolCall(session.server.name, self.tool, arguments))
+            result = await session.call_tool(self.tool, arguments, progress_callback=progress)
+        except MCPError as error:
+            if error.code in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
+                message = f"no answer came, and the tool may have run: {error.message}"
+                return self.report.unanswered(message, ExitCode.UNKNOWN_OUTCOME)
+            return self.report.unanswered(f"the server answered with an error: {error.message}", ExitCode.TOOL_FAILED)
+        except (RuntimeError, ValidationError):
+            # Of the SDK: a result that breaks the protocol, or the schema that the tool itself announced.
+            message = "the server's answer cannot be read, and the tool may have run"
+            return self.report.unanswered(message, ExitCode.UNKNOWN_OUTCOME)
+        progress.clear()
+        return self.report.ended(result)
 
 
-def _json(text: str, where: str) -> Any:
-    from allowly_authority.strict_json import StrictJSONError, parse_json
+def _nearest(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
 
-    try:
-        return parse_json(text.encode(errors="surrogateescape"))
-    except StrictJSONError as error:
-        raise click.BadParameter(f"{text[:200]!r}: {error}", param_hint=where) from None
+    found = get_close_matches(name, known[:1000], n=1)
+    return f"; did you mean {found[0]!r}?" if found else f"; it has {', '.join(known[:20]) or 'none'}"

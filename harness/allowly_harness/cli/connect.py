@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail
-from allowly_harness.cli.options import parse_variables, server_options
+from allowly_harness.cli.options import complete_server, parse_variables, server_options
 
 if TYPE_CHECKING:
     from allowly_harness.cli.opening import Target
 
 
 @click.command(short_help="Open a terminal session on a server.")
-@click.argument("server")
+@click.argument("server", shell_complete=complete_server)
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS...]")
 @click.option("--tui", "front_end", flag_value="tui", help="The full screen; an error where it cannot be drawn.")
 @click.option("--chat", "front_end", flag_value="chat", help="Line by line; for screen readers and slow lines.")

@@ -7,14 +7,14 @@ from typing import Final
 
 import click
 
+from allowly_harness.cli.options import DEMO_SERVERS
+
 HINTS: Final = (
     "read_mail       is allowed at once",
     "send_email      asks you first: once say yes, once no",
     "delete_mailbox  needs somebody else (start with --as compliance to be that person)",
     "forward_all     is denied",
 )
-
-KINDS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
 
 
 @click.command(short_help="See the whole loop on this machine.")
@@ -23,7 +23,7 @@ KINDS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
 @click.option("--chat", "front_end", flag_value="chat", help="Line by line.")
 @click.option(
     "--server",
-    type=click.Choice(KINDS),
+    type=click.Choice(DEMO_SERVERS),
     default="mail",
     show_default=True,
     help="The same mail server on MCPServer, on the low-level Server, or on FastMCP.",

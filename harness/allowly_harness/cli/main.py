@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -9,12 +10,23 @@ import click
 from allowly_harness._version import __version__
 from allowly_harness.cli.authority import authority
 from allowly_harness.cli.call import call
+from allowly_harness.cli.completion import COMPLETE_VARIABLE, completion, register
 from allowly_harness.cli.connect import connect
 from allowly_harness.cli.demo import demo
+from allowly_harness.cli.doctor import doctor
 from allowly_harness.cli.exits import ExitCode, fail
 
 
+class InOrder(click.Group):
+    """Lists its commands in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order in which they were added."""
+        return list(self.commands)
+
+
 @click.group(
+    cls=InOrder,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 the tool failed, 2 usage, 3 denied by policy, 4 denied by a person, "
     "5 nobody was there to ask, 6 expired, 7 authority unreachable, 8 server unreachable, "
@@ -31,12 +43,14 @@ def cli() -> None:
     """
 
 
-for command in (demo, connect, call, authority):
+for command in (demo, connect, call, authority, doctor, completion):
     cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    if COMPLETE_VARIABLE in os.environ:
+        register()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

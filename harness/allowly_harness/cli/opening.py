@@ -35,6 +35,7 @@ class Target:
         variables: For a started server.
         era: "auto", "modern" or "legacy".
         timeout: How long the server may take to answer one request, in seconds.
+        quiet: Say nothing while connecting.
     """
 
     server: str | Sequence[str]
@@ -43,6 +44,7 @@ class Target:
     variables: dict[str, str] = field(default_factory=dict[str, str], repr=False)
     era: str = "auto"
     timeout: float = 300.0
+    quiet: bool = False
 
     @property
     def is_demo(self) -> bool:
@@ -114,7 +116,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
     from allowly_harness.connection import connect
 
     settings = load_settings(target.authority)
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not target.quiet:
         named = target.server if isinstance(target.server, str) else target.server[0]
         say(f"Connecting to {plain(named)} ...")
     if target.is_demo and settings.authority is None:

@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+DEMO_SERVERS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
+"""The demo servers, by the name that stands behind `demo:`."""
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def complete_server(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Complete a server: the demo servers, and files."""
+    from click.shell_completion import CompletionItem
+
+    demos = [name for name in (f"demo:{kind}" for kind in DEMO_SERVERS) if name.startswith(incomplete)]
+    return [*(CompletionItem(name) for name in demos), CompletionItem(incomplete, type="file")]
+
+
+def complete_authority(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Complete an authority: there is one that has a name."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in ("embedded",) if name.startswith(incomplete)]
+
+
+def complete_variable(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Complete the name of a variable; never its value."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in sorted(os.environ) if name.startswith(incomplete)]
+
 
 _SERVER_OPTIONS: Final = (
     click.option(
         "--authority",
         metavar="URL",
+        shell_complete=complete_authority,
         help="The authorization API: https, http on this machine, or 'embedded' to run one inside this program. "
         "Default: ALLOWLY_BASE_URL, then the configuration file.",
     ),
@@ -28,6 +58,7 @@ _SERVER_OPTIONS: Final = (
         "variables",
         multiple=True,
         metavar="NAME[=VALUE]",
+        shell_complete=complete_variable,
         help="Hand a variable to a started server; without a value, ours is handed on. Repeatable.",
     ),
     click.option(
