@@ -167,6 +167,7 @@ class _Call:
         from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
         from pydantic import ValidationError
 
+        from allowly_harness.inputs import NO_PERSON
         from allowly_harness.protocol.models import ToolCall
 
         try:
@@ -176,6 +177,9 @@ class _Call:
             if error.code in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
                 message = f"no answer came, and the tool may have run: {error.message}"
                 return self.report.unanswered(message, ExitCode.UNKNOWN_OUTCOME)
+            if error.message == NO_PERSON:
+                # The tool wanted something from a person while it ran, and said no more without.
+                return self.report.unanswered(error.message, ExitCode.NOBODY_THERE)
             return self.report.unanswered(f"the server answered with an error: {error.message}", ExitCode.TOOL_FAILED)
         except (RuntimeError, ValidationError):
             # Of the SDK: a result that breaks the protocol, or the schema that the tool itself announced.

@@ -84,6 +84,10 @@ async def _look_at_all(tell: Tell, target: Target | None, authority: str | None)
     settings = check_configuration(tell, authority)
     if settings is None:
         return
+    if target is not None and target.is_demo and settings.authority is None:
+        from allowly_harness.settings import EMBEDDED, Settings
+
+        settings = Settings(EMBEDDED)
     await check_authority(tell, settings)
     if target is not None:
         from allowly_harness.cli.checkups.server import check_server

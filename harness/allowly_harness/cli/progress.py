@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -74,7 +75,7 @@ class ProgressLine:
 
 def _text(done: float, total: float | None, message: str | None) -> str:
     # Servers also send what is no number; such a part is left out.
-    share = f"{done / total:4.0%}  " if total and 0 <= done <= total else ""
+    share = f"{done / total:4.0%}  " if total and math.isfinite(total) and 0 <= done <= total else ""
     count = f"{done:g}/{total:g}" if total else f"{done:g}"
     words = plain(message or "", MAX_MESSAGE_CHARACTERS)
     return f"progress {share}{count}  {words}".rstrip()

@@ -1,0 +1,112 @@
+"""Shell completion: what is offered, in a real bash, and that it stays light."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("allowly-harness")
+HEAVY = ("mcp", "textual", "prompt_toolkit", "pydantic", "httpx", "anyio", "allowly_authority.client")
+
+BASH = r"""
+source <(allowly-harness completion bash)
+COMP_LINE="$1" COMP_POINT=${#1}
+_allowly_harness_completion allowly-harness
+printf '%s\n' "${COMPREPLY[@]}"
+complete -p allowly-harness
+"""
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", **more}
+
+
+def offered(line: str) -> list[str]:
+    """Return what bash would offer at the end of a line."""
+    ran = subprocess.run(
+        ["bash", "--norc", "-c", BASH, "bash", line],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=False,
+    )
+    assert ran.stderr == ""
+    *found, registered = ran.stdout.splitlines()
+    assert "-F _allowly_harness_completion allowly-harness" in registered
+    return [value for value in found if value]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("allowly-harness ", ["demo", "connect", "call", "authority", "doctor", "completion"]),
+        ("allowly-harness con", ["connect"]),
+        ("allowly-harness authority ", ["grant", "serve"]),
+        # Bash splits at the colon and replaces only what follows it.
+        ("allowly-harness connect demo:", ["mail", "mail_lowlevel", "mail_fastmcp"]),
+        ("allowly-harness connect dem", ["demo:mail", "demo:mail_lowlevel", "demo:mail_fastmcp"]),
+        ("allowly-harness doctor demo:mail_l", ["mail_lowlevel"]),
+        ("allowly-harness connect ./serv", []),
+        ("allowly-harness connect --era ", ["auto", "modern", "legacy"]),
+        ("allowly-harness connect --era=le", ["legacy"]),
+        ("allowly-harness call --unatt", ["--unattended"]),
+        ("allowly-harness call demo:mail x --unattended ", ["deny", "defer", "fail"]),
+        ("allowly-harness connect --authority emb", ["embedded"]),
+        ("allowly-harness completion ", ["bash", "zsh", "fish"]),
+        ("allowly-harness call 'half of a quotation", []),
+    ],
+)
+def test_bash_is_offered_commands_options_values_and_demo_servers(line: str, found: list[str]) -> None:
+    assert offered(line) == found
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_gets_a_script_that_calls_the_program_back(shell: str) -> None:
+    ran = subprocess.run([PROGRAM, "completion", shell], capture_output=True, text=True, check=True, timeout=60)
+
+    assert f"_ALLOWLY_HARNESS_COMPLETE={shell}_complete" in ran.stdout
+    assert ran.stderr == ""
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_other_shells_are_offered_the_same(shell: str) -> None:
+    words = {"COMP_WORDS": "allowly-harness connect demo:m", "COMP_CWORD": "2" if shell == "zsh" else "demo:m"}
+    asked = environment(_ALLOWLY_HARNESS_COMPLETE=f"{shell}_complete", **words)
+
+    ran = subprocess.run([PROGRAM], capture_output=True, text=True, check=True, timeout=60, env=asked)
+
+    assert "mail_lowlevel" in ran.stdout
+    assert ran.stderr == ""
+
+
+def test_no_value_of_a_variable_is_offered() -> None:
+    """G7."""
+    words = {"COMP_WORDS": "allowly-harness call --env ALLOWLY_K", "ALLOWLY_KEY": "secret-key-of-mine"}
+    asked = environment(_ALLOWLY_HARNESS_COMPLETE="bash_complete", **words)
+
+    ran = subprocess.run([PROGRAM], capture_output=True, text=True, check=True, timeout=60, env=asked)
+
+    assert "plain,ALLOWLY_KEY" in ran.stdout
+    assert "secret" not in ran.stdout
+
+
+def test_completing_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from allowly_harness.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+    )
+    words = {"COMP_WORDS": "allowly-harness connect demo:", "_ALLOWLY_HARNESS_COMPLETE": "bash_complete"}
+    program = [sys.executable, "-c", f"import sys; sys.argv = ['allowly-harness']\n{code}"]
+
+    ran = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60, env=environment(**words))
+
+    assert ran.stderr.strip() == "[]"
+    assert "demo:mail" in ran.stdout
