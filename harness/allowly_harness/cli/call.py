@@ -74,8 +74,8 @@ def call(
     allowly-harness call demo:mail send_email --arg to=ada@example.com --arg subject=Hi --arg body=Hello
 
     \b
-    --arg NAME=TEXT    text; where the tool's schema wants a number, a boolean, an
-                       array or an object, and the text is such JSON, it is that
+    --arg NAME=TEXT    text; where the tool's schema wants something else than text,
+                       the number, true, false, null, choice or JSON that it spells
     --arg NAME:=JSON   JSON, whatever the schema says
     --arg NAME=@FILE   the text of a file; NAME:=@FILE its JSON; - is standard input
 
@@ -134,7 +134,7 @@ class _Call:
         from allowly_harness.protocol.errors import ConfigurationError
 
         schema = await self._schema(session)
-        arguments = self.given.arguments(schema)
+        arguments = self.given.arguments(schema, strict=self.checked)
         if self.checked:
             from allowly_harness.arguments import problem_with
 

@@ -42,16 +42,29 @@ class Given:
     values: Mapping[str, Any]
     from_stdin: bool = False
 
-    def arguments(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments, with typed text turned into what the schema asks for."""
-        from allowly_harness.cli.coercion import coerced
+    def arguments(self, schema: Mapping[str, Any], *, strict: bool = True) -> dict[str, Any]:
+        """Return the arguments, with typed text turned into what the schema asks for.
 
-        found = schema.get("properties")
-        properties: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-        return {
-            name: coerced(value.text, properties.get(name), schema) if isinstance(value, Typed) else value
-            for name, value in self.values.items()
-        }
+        Args:
+            schema: The tool's input schema; empty leaves text as it is.
+            strict: Refuse text that makes no such value; otherwise it stays text.
+
+        Raises:
+            ConfigurationError: A text makes no value of the kind that the schema asks for.
+        """
+        from allowly_harness.forms import CoerceError, coercer
+        from allowly_harness.protocol.errors import ConfigurationError
+
+        coerce = coercer(schema)
+        found: dict[str, Any] = {}
+        for name, value in self.values.items():
+            try:
+                found[name] = coerce(name, value.text) if isinstance(value, Typed) else value
+            except CoerceError as error:
+                if strict:
+                    raise ConfigurationError(f"{name} {error}") from None
+                found[name] = value.text
+        return found
 
 
 def read_given(pairs: Sequence[str], text: str | None) -> Given:
