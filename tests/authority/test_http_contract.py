@@ -434,3 +434,24 @@ async def test_a_lookup_tells_what_a_question_is_about_until_its_end(wire, seede
     status, unknown = wire.send("POST", "/v1/prompts/lookup", {"nonce": "forged"})
     assert (status, unknown["error"]["code"]) == (404, "prompt_not_found")
     assert wire.send("POST", "/v1/prompts/lookup", {})[0] == 422
+
+
+async def test_a_lookup_tells_who_has_decided_an_escalation_and_nobody_else(client, grant):
+    """Who answered a confirmation is known without it: the user of the authorization."""
+    authorization = await grant()
+    checked = {
+        scope: await client.check(authorization_id=authorization.authorization_id, scopes=[scope])
+        for scope in ("send", "delete")
+    }
+    nonce = checked["send"].results["send"].confirm_nonce
+    escalation_id = checked["delete"].results["delete"].escalation_id
+    open_record = await client.lookup_prompt(escalation_id=escalation_id)
+
+    await client.settle_confirmation(nonce, approved=False)
+    await client.resolve_escalation(escalation_id, resolution="rejected", resolved_by="compliance")
+
+    confirmation = await client.lookup_prompt(nonce=nonce)
+    escalation = await client.lookup_prompt(escalation_id=escalation_id)
+    assert (open_record.status, open_record.resolved_by) == ("pending", None)
+    assert (confirmation.status, confirmation.resolved_by) == ("rejected", None)
+    assert (escalation.status, escalation.resolved_by) == ("rejected", "compliance")
