@@ -10,7 +10,7 @@ from allowly_harness.protocol.models import ApprovalRequest, ServerInfo, ToolCal
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def question() -> Callable[..., ApprovalRequest]:
     """Make a question; keywords replace its fields, `arguments` and `tool_name` those of its call."""
 

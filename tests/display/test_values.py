@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from allowly_authority.binding import canonical_json
 from allowly_harness.display.secrets import MAX_SECRET_CHARACTERS, is_secret_name
-from allowly_harness.display.values import MAX_VALUE_CHARACTERS, ascii_arguments, full_arguments, show_value
+from allowly_harness.display.values import MAX_VALUE_CHARACTERS, argument_rows, full_arguments, show_value
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
@@ -30,7 +30,7 @@ def test_a_short_value_is_shown_as_the_canonical_json_that_is_sent(value):
 def test_the_full_view_in_ascii_reads_back_as_the_arguments(value):
     arguments = {"x": value, "text": "one\ntwo\n\nthree \u202e \x1b"}
 
-    lines = ascii_arguments(arguments, revealed=True)
+    lines = [row.value for row in argument_rows(arguments, revealed=True, ascii_only=True)]
 
     # Texts are broken behind each line break; joining a broken text takes out break and indent.
     joined, inside = "", False

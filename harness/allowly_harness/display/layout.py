@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from allowly_harness.display.card import Card, Row, Section
+from allowly_harness.display.card import Card
+from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, own
-from allowly_harness.display.width import cells, fold
+from allowly_harness.display.width import cells, fold, fold_exact
 
 MIN_WIDTH: Final = 40
 """Narrowest layout, in columns; less is laid out as this much."""
@@ -33,6 +34,9 @@ class Role(StrEnum):
     VALUE = "value"
     NOTE = "note"
     WARNING = "warning"
+    DANGER = "danger"
+    ADDED = "added"
+    REMOVED = "removed"
     GUTTER = "gutter"
     FOREIGN = "foreign"
     ALTERED = "altered"
@@ -77,52 +81,80 @@ def pieces(shown: Shown, role: Role) -> Line:
 
 def _section(section: Section, width: int) -> list[Line]:
     lines: list[Line] = [pieces(line, Role.HEADING) for line in fold(section.heading, width) if line.text]
-    widest = max((cells(row.label.text) for row in section.rows), default=0)
-    column = min(_LABEL_WIDTH, widest, width // 3)
+    columns = _label_columns(section.rows, width)
     body: list[Line] = []
     for row in section.rows:
-        body += _quoted(row.value, width) if section.quoted else _row(row, column, width)
+        body += _quoted(row, width) if section.quoted else _row(row, columns[row.indent], width)
     if section.max_lines and len(body) > section.max_lines:
         over = len(body) - section.max_lines + 1
         body = [*body[: section.max_lines - 1], _more(over)]
     return lines + body
 
 
+def _label_columns(rows: Iterable[Row], width: int) -> dict[int, int]:
+    """Return how wide the labels are, for each indentation: labels that stand below each other line up."""
+    widest: dict[int, int] = {}
+    for row in rows:
+        taken = min(_LABEL_WIDTH, cells(row.label.text), width // 3)
+        widest[row.indent] = max(widest.get(row.indent, 0), taken)
+    return widest
+
+
 def _more(over: int) -> Line:
     return (Piece(_INDENT), Piece(f"... {over:,} more lines, in the full view", Role.NOTE))
 
 
-def _quoted(value: Shown, width: int) -> list[Line]:
-    gutter = (Piece(_INDENT), Piece(GUTTER, Role.GUTTER))
-    return [(*gutter, *pieces(line, Role.FOREIGN)) for line in fold(value, width - len(_INDENT) - len(GUTTER))]
+def _quoted(row: Row, width: int) -> list[Line]:
+    gutter = (Piece(" " * (len(_INDENT) + row.indent)), Piece(GUTTER, Role.GUTTER))
+    lines = _folded(row, width - len(_INDENT) - row.indent - len(GUTTER))
+    return [
+        (*gutter, Piece(" " * (row.hang if number else 0)), *pieces(line, Role.FOREIGN))
+        for number, line in enumerate(lines)
+    ]
+
+
+def _folded(row: Row, width: int) -> tuple[Shown, ...]:
+    return fold_exact(row.value, width, row.hang) if row.exact else fold(row.value, width)
 
 
 def _row(row: Row, column: int, width: int) -> list[Line]:
     note = _note(row)
-    role = Role.WARNING if row.warning and not row.label.text else Role.VALUE
+    left = len(_INDENT) + row.indent
     if row.alone or cells(row.label.text) > column:
-        head = _label_lines(row.label, width)
+        head = _label_lines(row, left, width)
         if row.alone:
-            head = _with_note(head, note, len(_INDENT), width)
-            return [*head, *_quoted(row.value, width)]
-        indent = len(_INDENT) * 2
-        body = _indented(row.value, role, indent, width)
-        return [*head, *_with_note(body, note, indent, width)]
-    indent = len(_INDENT) + (column + 2 if row.label.text else 0)
-    body = _indented(row.value, role, indent, width)
+            return [*_with_note(head, note, left + len(_INDENT), width), *_quoted(row, width)]
+        body = _indented(row, left + len(_INDENT), width)
+        return [*head, *_with_note(body, note, left + len(_INDENT), width)]
+    indent = left + (column + 2 if row.label.text else 0)
+    body = _indented(row, indent, width)
     if row.label.text:
         gap = " " * (column - cells(row.label.text) + 2)
-        body[0] = (Piece(_INDENT), *pieces(row.label, Role.LABEL), Piece(gap), *body[0][1:])
+        body[0] = (Piece(" " * left), *pieces(row.label, _label_role(row)), Piece(gap), *body[0][1:])
     return _with_note(body, note, indent, width)
 
 
-def _label_lines(label: Shown, width: int) -> list[Line]:
-    lines = fold(label, width - len(_INDENT)) if label.text else ()
-    return [(Piece(_INDENT), *pieces(line, Role.LABEL)) for line in lines]
+def _label_lines(row: Row, left: int, width: int) -> list[Line]:
+    lines = fold(row.label, width - left) if row.label.text else ()
+    return [(Piece(" " * left), *pieces(line, _label_role(row))) for line in lines]
 
 
-def _indented(value: Shown, role: Role, indent: int, width: int) -> list[Line]:
-    return [(Piece(" " * indent), *pieces(line, role)) for line in fold(value, width - indent)]
+def _label_role(row: Row) -> Role:
+    return Role(row.tone) if row.tone else Role.LABEL
+
+
+def _value_role(row: Row) -> Role:
+    if row.tone:
+        return Role(row.tone)
+    return Role.WARNING if row.warning and not row.label.text else Role.VALUE
+
+
+def _indented(row: Row, indent: int, width: int) -> list[Line]:
+    role = _value_role(row)
+    return [
+        (Piece(" " * (indent + (row.hang if number else 0))), *pieces(line, role))
+        for number, line in enumerate(_folded(row, width - indent))
+    ]
 
 
 def _note(row: Row) -> Line:
@@ -137,4 +169,5 @@ def _with_note(lines: list[Line], note: Line, indent: int, width: int) -> list[L
     used = sum(cells(piece.text) for piece in lines[-1]) if lines else width
     if used + cells(note[0].text) <= width:
         return [*lines[:-1], (*lines[-1], *note)]
-    return [*lines, *_indented(own(note[0].text.strip()), note[0].role, indent, width)]
+    folded = fold(own(note[0].text.strip()), width - indent)
+    return [*lines, *[(Piece(" " * indent), *pieces(line, note[0].role)) for line in folded]]

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from allowly_authority.binding import canonical_json
-from allowly_harness.display.card import Row, Section
-from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own
-from allowly_harness.display.values import full_arguments
+from allowly_harness.display.contents import (
+    MAX_RESULT_BLOCKS,
+    ResultImage,
+    ResultLink,
+    block_lines,
+    blocks_of,
+    images_of,
+    links_of,
+)
+from allowly_harness.display.rows import Row, Section, line_row
+from allowly_harness.display.sanitize import MAX_BLOCK_LINES, Shown, joined, one_line, own
+from allowly_harness.display.values import json_rows
 from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome
 
-MAX_RESULT_BLOCKS: Final = 50
-"""Most content blocks of one result that are shown; the rest is counted."""
+__all__ = [
+    "MAX_RESULT_BLOCKS",
+    "ResultImage",
+    "ResultLink",
+    "images_of",
+    "links_of",
+    "outcome_of",
+    "result_sections",
+    "rounds_of",
+    "word_for",
+]
 
 _WORDS: Final[Mapping[ApprovalOutcome, str]] = {
     ApprovalOutcome.ALLOWED: "ok",
@@ -37,9 +56,7 @@ _RAN: Final = frozenset({ApprovalOutcome.ALLOWED, ApprovalOutcome.APPROVED, Appr
 
 def outcome_of(result: Any) -> ApprovalOutcome | None:
     """Read the outcome of a guarded call from a result's `_meta`; `None` for an ungated call."""
-    meta = getattr(result, "meta", None)
-    approval = cast("Mapping[str, Any]", meta).get(APPROVAL_META) if isinstance(meta, Mapping) else None
-    named = cast("Mapping[str, Any]", approval).get("outcome") if isinstance(approval, Mapping) else None
+    named = _approval(result).get("outcome")
     try:
         return ApprovalOutcome(named) if isinstance(named, str) else None
     except ValueError:
@@ -57,48 +74,85 @@ def word_for(result: Any) -> str:
     return _WORDS[outcome]
 
 
-def result_sections(result: Any) -> tuple[Section, ...]:
-    """Return a result as sections of quoted text.
+def rounds_of(result: Any) -> int | None:
+    """Read from a result's `_meta` how many questions a guarded call took; `None` if it does not say."""
+    rounds = _approval(result).get("rounds")
+    return rounds if isinstance(rounds, int) and not isinstance(rounds, bool) and rounds >= 0 else None
 
-    Texts are shown as text. Pictures, sounds and resources are named and measured, never opened.
-    Structured content is shown where there is no text.
+
+def result_sections(result: Any, *, revealed: bool = False) -> tuple[Section, ...]:
+    """Return a result as sections: how it came about in our words, then what came back, quoted.
+
+    Texts are shown as text, with what looks secret masked. Pictures, sounds and resources are named
+    and measured, never opened. Structured content is shown as JSON where it is not the text again.
+
+    Args:
+        result: What `call_tool` returned, of any shape.
+        revealed: Whether secrets are shown.
     """
-    content = cast("Sequence[Any]", getattr(result, "content", None) or ())
-    lines = [line for item in content[:MAX_RESULT_BLOCKS] for line in _block(item)]
-    if len(content) > MAX_RESULT_BLOCKS:
-        lines.append(own(f"... {len(content) - MAX_RESULT_BLOCKS:,} more blocks"))
+    lines, masked = _content(result, revealed=revealed)
     structured = getattr(result, "structured_content", None)
-    if structured is not None and not any(line.text for line in lines):
-        lines = list(_structured(structured))
-    rows = tuple(Row(Shown(), line) for line in lines or [own("(empty)")])
+    rows = [line_row(line) for line in lines]
+    if structured is not None and not _repeats(result, structured):
+        more, more_masked = _structured(structured, revealed=revealed)
+        rows += [line_row(own("structured content:")), *more] if any(line.text for line in lines) else more
+        masked += more_masked
     outcome = outcome_of(result)
     # What did not come from the tool is our own sentence, and must not pass for the server's.
     whose = "the server's words" if outcome is None or outcome in _RAN else "from allowly-harness, not from the server"
-    return (Section(own(f"RESULT  ({whose})"), rows, quoted=True),)
+    hidden = f"  {masked} {'secret' if masked == 1 else 'secrets'} masked" if masked else ""
+    quoted = Section(own(f"RESULT  ({whose}){hidden}"), tuple(rows or [line_row(own("(empty)"))]), quoted=True)
+    return (*_approval_section(result), quoted)
 
 
-def _block(item: Any) -> tuple[Shown, ...]:
-    text = getattr(item, "text", None)
-    if isinstance(text, str):
-        return block(text)
-    kind = identifier(str(getattr(item, "type", "unknown")))
-    parts: list[Shown | str] = ["[", kind]
-    mime = getattr(item, "mime_type", None)
-    if isinstance(mime, str):
-        parts += [" ", one_line(mime, 80)]
-    data = getattr(item, "data", None)
-    if isinstance(data, str):
-        parts.append(f", {len(data):,} characters of base64")
-    uri = getattr(item, "uri", None) or getattr(getattr(item, "resource", None), "uri", None)
-    if uri is not None:
-        parts += [" ", one_line(str(uri), 300)]
-    return (joined([*parts, "]"]),)
+def _approval(result: Any) -> Mapping[str, Any]:
+    meta = getattr(result, "meta", None)
+    approval = cast("Mapping[str, Any]", meta).get(APPROVAL_META) if isinstance(meta, Mapping) else None
+    return cast("Mapping[str, Any]", approval) if isinstance(approval, Mapping) else {}
 
 
-def _structured(value: Any) -> tuple[Shown, ...]:
+def _approval_section(result: Any) -> tuple[Section, ...]:
+    if outcome_of(result) is None:
+        return ()
+    rounds = rounds_of(result)
+    note = "" if rounds is None else f"{rounds} {'question' if rounds == 1 else 'questions'}"
+    return (Section(Shown(), (Row(own("approval"), own(word_for(result)), note=note),)),)
+
+
+def _content(result: Any, *, revealed: bool) -> tuple[list[Shown], int]:
+    lines: list[Shown] = []
+    masked = 0
+    for item in blocks_of(result):
+        shown, count = block_lines(item, revealed=revealed, max_lines=max(1, MAX_BLOCK_LINES - len(lines)))
+        lines += shown
+        masked += count
+    over = len(cast("Sequence[Any]", getattr(result, "content", None) or ())) - MAX_RESULT_BLOCKS
+    if over > 0:
+        lines.append(own(f"... {over:,} more {'block' if over == 1 else 'blocks'}"))
+    return lines, masked
+
+
+def _repeats(result: Any, structured: Any) -> bool:
+    """Tell whether the only block of a result is the text of its structured content, as servers send it."""
+    blocks = blocks_of(result)
+    text = getattr(blocks[0], "text", None) if len(blocks) == 1 else None
+    if not isinstance(text, str):
+        return False
+    if isinstance(structured, Mapping) and list(cast("Mapping[str, Any]", structured)) == ["result"]:
+        structured = cast("Mapping[str, Any]", structured)["result"]
     try:
-        if isinstance(value, Mapping):
-            return full_arguments(cast("Mapping[str, Any]", value))
-        return block(canonical_json(value))
+        return text == structured or canonical_json(json.loads(text)) == canonical_json(structured)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _structured(value: Any, *, revealed: bool) -> tuple[list[Row], int]:
+    try:
+        canonical_json(value)  # also sets the limits for size and depth
     except ValueError as error:
-        return (own("(structured content that cannot be shown: "), one_line(str(error), 200), own(")"))
+        why = one_line(str(error), 200)
+        return [line_row(joined(["(structured content that cannot be shown: ", why, ")"]))], 0
+    rows, masked = json_rows(value, revealed=revealed)
+    over = len(rows) - MAX_BLOCK_LINES
+    more = [line_row(own(f"... {over:,} more lines"))] if over > 0 else []
+    return [*rows[:MAX_BLOCK_LINES], *more], masked

@@ -123,17 +123,19 @@ def escape(character: str) -> str:
     return f"\\x{code:02x}" if code <= _LATIN_1 else f"\\u{{{code:x}}}"
 
 
-def one_line(text: str, limit: int = MAX_LINE_CHARACTERS) -> Shown:
+def one_line(text: str, limit: int = MAX_LINE_CHARACTERS, *, exact: bool = False) -> Shown:
     r"""Make `text` fit for one line; line breaks become a visible `\n`, tabs a visible `\t`.
 
     Args:
         text: Anything, from anyone.
         limit: Most characters of the original that are kept.
+        exact: Whether what is shown must tell every character: marks without a base, and those over
+            the limit, are escaped one by one instead of being counted.
     """
     kept, cut = text[:limit], max(0, len(text) - limit)
     if kept.isascii() and kept.isprintable():
         return Shown((Span(kept),) if kept else (), cut=cut)
-    spans, hidden = _spans(kept.translate(_TABLE))
+    spans, hidden = _spans(kept.translate(_TABLE), exact=exact)
     return Shown(spans, hidden, cut, right_to_left=_is_right_to_left(kept))
 
 
@@ -154,17 +156,18 @@ def block(text: str, *, max_lines: int = MAX_BLOCK_LINES, limit: int = MAX_BLOCK
     more_lines = text.count("\n") + 1 - len(shown)
     more_characters = max(0, len(text) - limit) + sum(line.cut for line in shown)
     if more_lines > 0 or more_characters:
-        shown.append(_left_out(more_lines, more_characters))
+        shown.append(left_out(more_lines, more_characters))
     return tuple(shown)
 
 
-def identifier(name: str) -> Shown:
+def identifier(name: str, limit: int = MAX_IDENTIFIER_CHARACTERS) -> Shown:
     """Make a tool, argument or server name unmistakable: plain ASCII, all else escaped.
 
-    Outside of `[A-Za-z0-9_.-]` every character is replaced, so a Cyrillic letter cannot pose as a
-    Latin one. `odd` says that this happened, or that the name is empty or longer than 128 characters.
+    Outside of `[A-Za-z0-9_.-]` every character is marked, and escaped unless it is printable ASCII,
+    so a Cyrillic letter cannot pose as a Latin one, and what is shown of it holds no space.
+    `odd` says that this happened, or that the name is empty or longer than `limit` characters.
     """
-    kept, cut = name[:MAX_IDENTIFIER_CHARACTERS], max(0, len(name) - MAX_IDENTIFIER_CHARACTERS)
+    kept, cut = name[:limit], max(0, len(name) - limit)
     spans: list[Span] = []
     strange = 0
     for character in kept:
@@ -172,7 +175,7 @@ def identifier(name: str) -> Shown:
             spans.append(Span(character))
         else:
             strange += 1
-            printable = " " < character <= "~"
+            printable = " " < character <= "~" and character != "\\"
             spans.append(Span(character if printable else escape(character), altered=True))
     if not name:
         spans.append(Span("(no name)", altered=True))
@@ -208,9 +211,9 @@ class _EscapeTable(dict[int, int | str]):
 _TABLE: Final = _EscapeTable()
 
 
-def _spans(marked: str) -> tuple[tuple[Span, ...], int]:
+def _spans(marked: str, *, exact: bool) -> tuple[tuple[Span, ...], int]:
     if _MARK in marked:
-        marked = _MARK_RUN.sub(_tame_marks, marked)
+        marked = _MARK_RUN.sub(_spell_marks if exact else _tame_marks, marked)
     spans: list[Span] = []
     hidden = position = 0
     for match in _ALTERED.finditer(marked):
@@ -227,10 +230,19 @@ def _spans(marked: str) -> tuple[tuple[Span, ...], int]:
 
 def _tame_marks(match: re.Match[str]) -> str:
     marks = match[0][1::2]
-    before = match.string[match.start() - 1] if match.start() else " "
-    base = "\u25cc" if before in (" ", _CLOSE) else ""
+    base = "" if _has_base(match) else "\u25cc"
     over = len(marks) - MAX_MARKS
     return base + marks[:MAX_MARKS] + (f"{_OPEN}<+{over} marks>{_CLOSE}" if over > 0 else "")
+
+
+def _spell_marks(match: re.Match[str]) -> str:
+    marks = match[0][1::2]
+    drawn = MAX_MARKS if _has_base(match) else 0
+    return marks[:drawn] + "".join(f"{_OPEN}{escape(mark)}{_CLOSE}" for mark in marks[drawn:])
+
+
+def _has_base(match: re.Match[str]) -> bool:
+    return match.start() > 0 and match.string[match.start() - 1] not in (" ", _CLOSE)
 
 
 def _merged(spans: list[Span]) -> tuple[Span, ...]:
@@ -249,7 +261,8 @@ def _is_right_to_left(text: str) -> bool:
     return not text.isascii() and any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
 
 
-def _left_out(lines: int, characters: int) -> Shown:
+def left_out(lines: int, characters: int) -> Shown:
+    """Return the line of ours that says what is missing behind a block."""
     parts: list[str] = []
     if lines > 0:
         parts.append(f"{lines:,} more {'line' if lines == 1 else 'lines'}")

@@ -1,34 +1,90 @@
-"""Which argument values are masked until they are revealed, by their name and by their look.
+"""Which values are masked until they are revealed, by their name and by their look.
 
 Masking protects from glances and recordings, not from the approver. A mask must not become a place
-to hide an action in, so a value is masked for its name only up to a length that real secrets have.
+to hide an action in, so a value is masked for its name only up to a length that real secrets have,
+and what stands behind `password=` only as long as it holds nothing that a shell would act on.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from allowly_harness.display.sanitize import Shown, Span, one_line
+from allowly_harness.display.sanitize import (
+    MAX_BLOCK_CHARACTERS,
+    MAX_BLOCK_LINES,
+    Shown,
+    Span,
+    block,
+    joined,
+    left_out,
+    one_line,
+)
 
 MAX_SECRET_CHARACTERS: Final = 200
 """Longest value that is masked for its name alone. Longer ones are shown: they are no passwords."""
 
 _WORDS: Final = (
-    "password|passwd|pwd|passphrase|secret|token|api_?key|access_?key|private_?key|signing_?key|"
+    "password|passwd|pwd|passphrase|secret|token|(?:api|access|private|signing)[-_ ]?key|"
     "credentials?|cookie|authorization|bearer|otp|pin|cvv|cvc"
 )
 _SECRET_NAME: Final = re.compile(rf"(?:^|[_\-. ])(?:{_WORDS})(?:$|[_\-. ])", re.IGNORECASE)
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SECRET_VALUE: Final = re.compile(
-    r"\b(?:sk|pk|rk)[-_](?:live[-_]|test[-_]|proj[-_]|ant[-_])?[A-Za-z0-9_-]{16,200}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,255}|\bgithub_pat_[A-Za-z0-9_]{20,255}|\bglpat-[A-Za-z0-9_-]{16,200}"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,200}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{35}"
-    r"|\beyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,1000}"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,2000}=*"
-    r"|-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.{1,8000}?-----END [A-Z ]{0,30}PRIVATE KEY-----",
-    re.DOTALL,
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+# Keys by the prefix that their makers give them so that scanners find them. Each pattern begins with a
+# literal and repeats a bounded number of times, so that a search takes linear time and little of it.
+_KEYS: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"sk[-_](?:live[-_]|test[-_]|proj[-_]|ant[-_])?[A-Za-z0-9_-]{16,200}",  # OpenAI, Anthropic, Stripe
+        r"[pr]k_(?:live|test)_[A-Za-z0-9]{16,200}",
+        r"whsec_[A-Za-z0-9+/=]{16,200}",
+        r"allowly_[A-Za-z0-9]{1,10}_[A-Za-z0-9_-]{8,200}",
+        r"gh[pousr]_[A-Za-z0-9]{20,255}",
+        r"github_pat_[A-Za-z0-9_]{20,255}",
+        r"glpat-[A-Za-z0-9_.-]{16,200}",
+        r"xox[abeoprs]-[A-Za-z0-9-]{10,200}",
+        r"xapp-[A-Za-z0-9-]{10,200}",
+        r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
+        r"AIza[A-Za-z0-9_-]{35}",
+        r"ya29\.[A-Za-z0-9_-]{20,500}",
+        r"GOCSPX-[A-Za-z0-9_-]{20,60}",
+        r"npm_[A-Za-z0-9]{30,60}",
+        r"pypi-[A-Za-z0-9_-]{30,300}",
+        r"hf_[A-Za-z0-9]{30,60}",
+        r"dop_v1_[a-f0-9]{64}",
+        r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{30,64}",
+        r"AGE-SECRET-KEY-1[A-Z0-9]{50,60}",
+        r"eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,1000}",  # JSON Web Token
+        r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
+        (
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,-]{1,32000}?"
+            r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|(?![A-Za-z0-9+/=\s\\:,-]))"
+        ),
+    )
 )
+
+# Secrets by what stands before them; the group is the secret.
+_CARRIED: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"[Bb]earer ([A-Za-z0-9._~+/-]{16,2000}=*)",
+        r"[Aa]uthorization: {0,3}[Bb]asic ([A-Za-z0-9+/]{4,1000}={0,2})",
+        # The password of a URL stands behind `user:` and before the `@` (RFC 3986, section 3.2.1).
+        r"://[^\s/?#@:\"'<>\\]{0,64}:([^\s/?#@\"'<>\\]{1,200})@",
+    )
+)
+
+_ASSIGNMENT: Final = re.compile(r"(?<=[deknty\"' \t])[=:]|(?<=[DEKNTY])[=:]")  # the ends of the names below
+_ASSIGNED: Final = re.compile(r"[=:][ \t]{0,3}[\"']?([^\s\"'&;,|<>$(){}`\\]{4,200})(?![$(`\\])")
+_ASSIGNED_NAME: Final = re.compile(
+    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|account|private|signing|shared|secret)[ _-]?key)"
+    r"[\"']?[ \t]{0,3}$",
+    re.IGNORECASE,
+)
+_NAME_CHARACTERS: Final = 24
+_SHORTEST: Final = 8
 
 
 def is_secret_name(name: str) -> bool:
@@ -37,8 +93,36 @@ def is_secret_name(name: str) -> bool:
 
 
 def secret_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Return the (start, end) offsets of what looks like a key, a token or a private key in `text`."""
-    return tuple(match.span() for match in _SECRET_VALUE.finditer(text))
+    """Return the (start, end) offsets, in order, of what looks like a key, a token or a password in `text`."""
+    if len(text) < _SHORTEST:
+        return ()
+    return tuple(_united(sorted(_found(text))))
+
+
+def _found(text: str) -> Iterator[tuple[int, int]]:
+    for pattern in _KEYS:
+        for match in pattern.finditer(text):
+            if not text[match.start() - 1 : match.start()].isalnum():
+                yield match.span()
+    for pattern in _CARRIED:
+        yield from (match.span(1) for match in pattern.finditer(text))
+    for sign in _ASSIGNMENT.finditer(text):
+        named = _ASSIGNED_NAME.search(text[max(0, sign.start() - _NAME_CHARACTERS) : sign.start()])
+        value = _ASSIGNED.match(text, sign.start()) if named else None
+        if value:
+            yield value.span(1)
+
+
+def _united(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    start = end = -1
+    for first, last in ranges:
+        if first > end:
+            if start >= 0:
+                yield start, end
+            start, end = first, last
+        end = max(end, last)
+    if start >= 0:
+        yield start, end
 
 
 def mask(characters: int) -> Shown:
@@ -48,16 +132,53 @@ def mask(characters: int) -> Shown:
 
 
 def masked_text(text: str) -> tuple[tuple[Shown, ...], int]:
-    """Sanitise free text of our own side (an error, a log line) with what looks secret masked.
+    """Sanitise one line of free text (an error, a log line) with what looks secret masked.
 
     Returns:
         The pieces in order, and how many were masked.
     """
-    pieces: list[Shown] = []
-    position = 0
     ranges = secret_ranges(text)
+    shown = [mask(len(piece)) if is_secret else one_line(piece) for piece, is_secret in _pieces(text, ranges)]
+    return tuple(shown), len(ranges)
+
+
+def masked_block(
+    text: str, *, revealed: bool = False, max_lines: int = MAX_BLOCK_LINES, limit: int = MAX_BLOCK_CHARACTERS
+) -> tuple[tuple[Shown, ...], int]:
+    """Sanitise several lines of free text, as `sanitize.block` does, with what looks secret masked.
+
+    Args:
+        text: Anything, from anyone.
+        revealed: Whether secrets are shown.
+        max_lines: Most lines that are kept, without the line that says what is missing.
+        limit: Most characters of the original that are looked at and kept.
+
+    Returns:
+        The lines, and how many secrets in them were masked.
+    """
+    ranges = () if revealed else secret_ranges(text[: limit + MAX_SECRET_CHARACTERS])
+    if not ranges:
+        return block(text, max_lines=max_lines, limit=limit), 0
+    lines: list[list[Shown]] = [[]]
+    for piece, is_secret in _pieces(text[:limit], ranges):
+        if is_secret:
+            lines[-1].append(mask(len(piece)))
+        else:
+            first, *others = piece.replace("\r\n", "\n").replace("\t", "    ").split("\n")
+            lines[-1].append(one_line(first))
+            lines += ([one_line(other)] for other in others)
+    shown = [joined(line) for line in lines[:max_lines]]
+    more_lines = len(lines) - len(shown) + text.count("\n", limit)
+    more_characters = max(0, len(text) - limit) + sum(line.cut for line in shown)
+    if more_lines or more_characters:
+        shown.append(left_out(more_lines, more_characters))
+    return tuple(shown), len(ranges)
+
+
+def _pieces(text: str, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[str, bool]]:
+    position = 0
     for start, end in ranges:
-        pieces += [one_line(text[position:start]), mask(end - start)]
+        yield text[position:start], False
+        yield text[start:end], True
         position = end
-    pieces.append(one_line(text[position:]))
-    return tuple(pieces), len(ranges)
+    yield text[position:], False

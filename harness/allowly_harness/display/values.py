@@ -6,28 +6,21 @@ breaks it into lines for reading.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 from allowly_authority.binding import canonical_json, digest_of
-from allowly_harness.display.sanitize import Shown, Span, joined, one_line, own
-from allowly_harness.display.secrets import MAX_SECRET_CHARACTERS, is_secret_name, mask, secret_ranges
+from allowly_harness.display.jsontext import JsonWriter, hidden_in
+from allowly_harness.display.rows import Row
+from allowly_harness.display.sanitize import Shown, Span, joined, own
+from allowly_harness.display.secrets import is_secret_name, mask, secret_ranges
 
 MAX_VALUE_CHARACTERS: Final = 300
 """Longest value, in characters of its JSON, that the card shows whole."""
 
 HEAD_CHARACTERS: Final = 100
 """How much of a folded text the card shows, in characters."""
-
-_JSON_ESCAPE: Final = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
-_CONTROLS: Final = ("\\u000", "\\u001")
-_INDENT: Final = "  "
-
-Parts: TypeAlias = list[Shown]
-_Items: TypeAlias = list[tuple[str | None, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,158 +49,72 @@ def show_value(name: str, value: Any, *, revealed: bool = False) -> ShownValue:
         revealed: Whether secrets are shown.
     """
     canonical = canonical_json(value)
-    writer = _Writer(revealed=revealed)
-    if len(canonical) <= MAX_VALUE_CHARACTERS:
-        writer.write(value, secret=is_secret_name(name))
-        shown = joined(writer.parts)
-        return ShownValue(shown, folded=False, masked=writer.masked, hidden=shown.hidden + writer.hidden)
-    return _folded(value, canonical, writer)
+    if len(canonical) > MAX_VALUE_CHARACTERS:
+        return _folded(value, canonical, revealed=revealed)
+    writer = JsonWriter(revealed=revealed)
+    writer.write(value, secret=is_secret_name(name))
+    shown = writer.line()
+    return ShownValue(shown, folded=False, masked=writer.masked, hidden=shown.hidden + writer.hidden)
 
 
-def _folded(value: Any, canonical: str, writer: _Writer) -> ShownValue:
-    size = f"{len(canonical.encode()):,} bytes"
-    digest = digest_of(canonical)
+def _folded(value: Any, canonical: str, *, revealed: bool) -> ShownValue:
+    head, masked = _head(value, revealed=revealed)
     if isinstance(value, str):
-        writer.write_text(value[:HEAD_CHARACTERS], closed=False)
-        # A secret across the cut would show its first half, so the whole text decides on masking.
-        if not writer.revealed and any(start < HEAD_CHARACTERS < end for start, end in secret_ranges(value)):
-            writer.parts = [mask(HEAD_CHARACTERS)]
-            writer.masked += 1
-        measure = f"... +{len(value) - HEAD_CHARACTERS:,} characters, "
+        measure = f"... +{len(value) - HEAD_CHARACTERS:,} characters"
+    elif isinstance(value, int):
+        measure = f"... +{len(canonical) - HEAD_CHARACTERS:,} digits"
     else:
         count = len(cast("Sequence[Any] | Mapping[str, Any]", value))
-        kind = "item" if count == 1 else "items"
-        brackets = "{...}" if isinstance(value, Mapping) else "[...]"
-        writer.parts.append(Shown((Span(brackets, altered=True),)))
-        measure = f" {count:,} {kind}, "
-    tail = f"{measure}{size}, sha256 {digest[:4]} {digest[4:8]}"
-    head = joined(writer.parts)
+        measure = f" {count:,} {'item' if count == 1 else 'items'}"
+    tail = f"{measure}, {len(canonical.encode()):,} bytes, sha256 {short_digest(canonical)}"
     shown = joined([head, Shown((Span(tail, altered=True),))])
-    hidden = one_line(canonical, limit=len(canonical)).hidden + _acting_escapes(canonical)
-    return ShownValue(shown, folded=True, masked=writer.masked, hidden=hidden)
+    return ShownValue(shown, folded=True, masked=masked, hidden=hidden_in(canonical))
+
+
+def _head(value: Any, *, revealed: bool) -> tuple[Shown, int]:
+    if isinstance(value, int):
+        return own(canonical_json(value)[:HEAD_CHARACTERS]), 0
+    if not isinstance(value, str):
+        return Shown((Span("{...}" if isinstance(value, Mapping) else "[...]", altered=True),)), 0
+    # A secret across the cut would show its first half, so the whole text decides on masking.
+    if not revealed and any(start < HEAD_CHARACTERS < end for start, end in secret_ranges(value)):
+        return mask(HEAD_CHARACTERS), 1
+    writer = JsonWriter(revealed=revealed)
+    writer.write_text(value[:HEAD_CHARACTERS], closed=False)
+    return writer.line(), writer.masked
+
+
+def short_digest(canonical: str) -> str:
+    """Return the first eight digits of a value's SHA-256, in two groups, for people to compare."""
+    digest = digest_of(canonical)
+    return f"{digest[:4]} {digest[4:8]}"
+
+
+def argument_rows(arguments: Mapping[str, Any], *, revealed: bool = False, ascii_only: bool = False) -> tuple[Row, ...]:
+    r"""Return all arguments in full as rows of indented JSON; texts are broken at their line breaks.
+
+    Args:
+        arguments: The arguments.
+        revealed: Whether secrets are shown.
+        ascii_only: Whether each letter outside of ASCII is written as `\u0440`.
+    """
+    return json_rows(arguments, revealed=revealed, ascii_only=ascii_only)[0]
+
+
+def json_rows(value: Any, *, revealed: bool = False, ascii_only: bool = False) -> tuple[tuple[Row, ...], int]:
+    """Return any JSON value as rows, like `argument_rows`, and how many secrets in it are masked."""
+    writer = _written(value, revealed=revealed, ascii_only=ascii_only)
+    rows = (Row(Shown(), line.shown, exact=True, indent=line.indent, hang=line.hang) for line in writer.lines())
+    return tuple(rows), writer.masked
 
 
 def full_arguments(arguments: Mapping[str, Any], *, revealed: bool = False) -> tuple[Shown, ...]:
-    """Return all arguments in full as lines of indented JSON; texts are broken at their line breaks."""
-    writer = _Writer(revealed=revealed, indented=True)
-    writer.write(arguments, secret=False)
-    return writer.lines()
+    """Return all arguments in full as lines of indented JSON, for places that draw single lines."""
+    lines = _written(arguments, revealed=revealed).lines()
+    return tuple(joined([" " * line.indent, line.shown]) for line in lines)
 
 
-def ascii_arguments(arguments: Mapping[str, Any], *, revealed: bool = False) -> tuple[Shown, ...]:
-    r"""Return all arguments as lines of JSON in pure ASCII: each other letter as `\u0440`."""
-    writer = _Writer(revealed=revealed, indented=True, ascii_only=True)
-    writer.write(arguments, secret=False)
-    return writer.lines()
-
-
-_BREAK: Final = own("\n")
-
-
-class _Writer:
-    """Writes JSON piece by piece, so that masks and escapes stay apart from what is really there."""
-
-    def __init__(self, *, revealed: bool, indented: bool = False, ascii_only: bool = False) -> None:
-        self.revealed = revealed
-        self.parts: Parts = []
-        self.masked = 0
-        self.hidden = 0
-        self._indented = indented
-        self._ascii_only = ascii_only
-
-    def write(self, value: Any, *, secret: bool, depth: int = 0) -> None:
-        if isinstance(value, str):
-            self._write_string(value, secret=secret, depth=depth)
-        elif isinstance(value, Mapping):
-            named = cast("Mapping[str, Any]", value)
-            items: _Items = [(name, named[name]) for name in sorted(named, key=_utf16)]
-            self._write_all("{}", items, secret=secret, depth=depth)
-        elif isinstance(value, list | tuple):
-            listed = cast("Sequence[Any]", value)
-            self._write_all("[]", [(None, item) for item in listed], secret=secret, depth=depth)
-        elif secret and not self.revealed and value is not None and not isinstance(value, bool):
-            self._mask(len(canonical_json(value)))
-        else:
-            self.parts.append(own(canonical_json(value)))
-
-    def write_text(self, text: str, *, closed: bool = True) -> None:
-        self.parts.append(own('"'))
-        position = 0
-        for start, end in () if self.revealed else secret_ranges(text):
-            self._plain(text[position:start])
-            self._mask(end - start)
-            position = end
-        self._plain(text[position:])
-        if closed:
-            self.parts.append(own('"'))
-
-    def lines(self) -> tuple[Shown, ...]:
-        lines: list[Shown] = []
-        line: Parts = []
-        for part in self.parts:
-            if part is _BREAK:
-                lines.append(joined(line))
-                line = []
-            else:
-                line.append(part)
-        return (*lines, joined(line))
-
-    def _write_string(self, value: str, *, secret: bool, depth: int) -> None:
-        if secret and not self.revealed and 0 < len(value) <= MAX_SECRET_CHARACTERS:
-            self._mask(len(value))
-        elif self._indented and "\n" in value and (self.revealed or not secret_ranges(value)):
-            self.parts.append(own('"'))
-            self._write_pieces(_at_newlines(value), depth)
-            self.parts.append(own('"'))
-        else:
-            self.write_text(value)
-
-    def _write_pieces(self, pieces: list[str], depth: int) -> None:
-        for index, piece in enumerate(pieces):
-            if index:
-                self._new_line(depth + 1)
-            self._plain(piece)
-
-    def _write_all(self, brackets: str, items: _Items, *, secret: bool, depth: int) -> None:
-        self.parts.append(own(brackets[0]))
-        for index, (name, item) in enumerate(items):
-            if index:
-                self.parts.append(own(","))
-            self._new_line(depth + 1)
-            if name is not None:
-                self.parts.append(own('"'))
-                self._plain(name)
-                self.parts.append(own('": ' if self._indented else '":'))
-            self.write(item, secret=secret or (name is not None and is_secret_name(name)), depth=depth + 1)
-        if items:
-            self._new_line(depth)
-        self.parts.append(own(brackets[1]))
-
-    def _plain(self, text: str) -> None:
-        quoted = json.dumps(text, ensure_ascii=self._ascii_only)[1:-1]
-        self.hidden += _acting_escapes(quoted)
-        self.parts.append(one_line(quoted, limit=len(quoted)))
-
-    def _mask(self, characters: int) -> None:
-        self.masked += 1
-        self.parts.append(mask(characters))
-
-    def _new_line(self, depth: int) -> None:
-        if self._indented:
-            self.parts += [_BREAK, own(_INDENT * depth)]
-
-
-def _at_newlines(text: str) -> list[str]:
-    pieces = text.split("\n")
-    ended = [f"{piece}\n" for piece in pieces[:-1]]
-    return [*ended, pieces[-1]] if pieces[-1] else ended
-
-
-def _utf16(name: str) -> bytes:
-    return name.encode("utf-16-be", "surrogatepass")
-
-
-def _acting_escapes(quoted: str) -> int:
-    """Count the control characters that JSON itself has already made visible, tab and line break aside."""
-    escapes = (match[0] for match in _JSON_ESCAPE.finditer(quoted))
-    return sum(1 for escape in escapes if escape[1] in "bfr" or escape.startswith(_CONTROLS))
+def _written(value: Any, *, revealed: bool, ascii_only: bool = False) -> JsonWriter:
+    writer = JsonWriter(revealed=revealed, indented=True, ascii_only=ascii_only)
+    writer.write(value, secret=False)
+    return writer
