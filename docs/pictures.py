@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -35,18 +36,30 @@ async def main() -> None:
             where = {"base_url": running.base_url, "api_key": running.api_key}
             env = await prepare(authority, **where, root=Path(folder) / "mail")
             log = Path(folder) / "server.log"
-            async with connect("demo:mail", approver=approver, authority=authority, env=env, server_log=log) as session:
-                app = HarnessApp(session, approver=approver, hints=HINTS, server_log=log)
-                async with app.run_test(size=SIZE) as pilot, anyio.create_task_group() as group:
-                    await pilot.pause(0.5)
+            app = HarnessApp(
+                lambda: connect("demo:mail", approver=approver, authority=authority, env=env, server_log=log),
+                approver=approver,
+                hints=HINTS,
+                server_log=log,
+            )
+            async with anyio.create_task_group() as group:
+                group.start_soon(app.link.run)
+                async with app.run_test(size=SIZE) as pilot:
+                    await until(pilot, lambda: app.tools)
                     save(pilot, "main")
-                    group.start_soon(session.call_tool, "send_email", MAIL)
-                    with anyio.fail_after(20):
-                        while not isinstance(app.screen, ApprovalScreen):
-                            await pilot.pause(0.1)
+                    app.start_call("send_email", MAIL)
+                    await until(pilot, lambda: isinstance(app.screen, ApprovalScreen))
                     await pilot.pause(1.5)
                     save(pilot, "approval")
-                    group.cancel_scope.cancel()
+                    await app.calls.close()
+                app.link.stop()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Wait for something to be on the screen."""
+    with anyio.fail_after(20):
+        while not condition():
+            await pilot.pause(0.1)
 
 
 def save(pilot: Pilot[None], name: str) -> None:

@@ -1,5 +1,6 @@
 """A session that asks what it is told to ask, a clock that tests turn, and the app around both."""
 
+import asyncio
 import difflib
 import os
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,7 @@ from allowly_harness.display.clock import Clock
 from allowly_harness.protocol.models import Answer, ApprovalRequest, ServerInfo, ToolCall, ToolInfo, Verification
 from allowly_harness.tui.app import HarnessApp
 from allowly_harness.tui.approver import TuiApprover
+from allowly_harness.tui.main import MainScreen
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -64,12 +66,52 @@ class FakeSession:
         self.tools = tools
         self.called: list[tuple[str, dict]] = []
         self.behave: Callable = self._at_once
+        self.progress: Callable | None = None
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.refuses: Exception | None = None
+        self.opened = 0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["FakeSession"]:
+        """Connect; `refuses` says why that fails."""
+        if self.refuses is not None:
+            raise self.refuses
+        self.opened += 1
+        self.lost = asyncio.get_running_loop().create_future()
+        yield self
+
+    async def until_lost(self) -> str:
+        return await self.lost
 
     async def list_tools(self, *, params=None):
         return SimpleNamespace(tools=self.tools, next_cursor=None)
 
-    async def call_tool(self, name, arguments=None):
+    async def list_resources(self, *, params=None):
+        item = SimpleNamespace(uri="mail://inbox", name="inbox", title="Inbox", description="All mail.", mime_type=None)
+        return SimpleNamespace(resources=[item], next_cursor=None)
+
+    async def list_resource_templates(self, *, params=None):
+        item = SimpleNamespace(
+            uri_template="mail://{folder}/{number}", name="mail", title=None, description=None, mime_type=None
+        )
+        return SimpleNamespace(resource_templates=[item], next_cursor=None)
+
+    async def list_prompts(self, *, params=None):
+        argument = SimpleNamespace(name="to", description="Whom to answer", required=True)
+        item = SimpleNamespace(name="draft_reply", title="Draft a reply", description="Writes.", arguments=[argument])
+        return SimpleNamespace(prompts=[item], next_cursor=None)
+
+    async def read_resource(self, uri):
+        content = SimpleNamespace(uri=uri, mime_type="text/plain", text=f"contents of {uri}\x1b[2J")
+        return SimpleNamespace(contents=[content])
+
+    async def get_prompt(self, name, arguments=None):
+        block = SimpleNamespace(type="text", text=f"{name} for {arguments}")
+        return SimpleNamespace(description=None, messages=[SimpleNamespace(role="user", content=block)])
+
+    async def call_tool(self, name, arguments=None, *, progress_callback=None):
         self.called.append((name, arguments))
+        self.progress = progress_callback
         return await self.behave(name, arguments)
 
     async def _at_once(self, name, arguments):
@@ -147,6 +189,11 @@ class Desk:
         await self.pilot.pause()
 
     @property
+    def main(self) -> MainScreen:
+        """The main screen, whatever is on top of it."""
+        return self.app._main
+
+    @property
     def card(self) -> str:
         """The name of the screen on top."""
         return type(self.app.screen).__name__
@@ -163,22 +210,30 @@ def running(hands, tmp_path):
     """Run an app: `async with running(size=(80, 24)) as desk`."""
 
     @asynccontextmanager
-    async def run(size=(80, 24), tools=None, hints=(), log=None) -> AsyncIterator[Desk]:
+    async def run(size=(80, 24), tools=None, hints=(), log=None, settings=None) -> AsyncIterator[Desk]:
         approver = TuiApprover()
         tools = tools or [tool("send_email", to="string"), tool("delete_mailbox", mailbox="string"), tool("list")]
         session = FakeSession(approver, tools)
         app = HarnessApp(
-            session,
+            session.open,
             approver=approver,
+            server=session.server,
             hints=hints,
             server_log=log,
+            settings=settings,
             clock=hands.clock(),
             key_time=lambda _: hands.passed,
         )
         async with app.run_test(size=size, notifications=True) as pilot:
+            owner = asyncio.create_task(app.link.run())
             desk = Desk(app, pilot, session, approver, hands)
-            await desk.until(lambda: "tools" in desk.text)
+            await desk.until(lambda: desk.main.tools.tools or session.refuses)
+            await pilot.pause()
             yield desk
+            await app.calls.close()
         approver.detach()
+        app.link.stop()
+        with anyio.fail_after(5):
+            await owner
 
     return run

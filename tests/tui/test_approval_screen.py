@@ -277,7 +277,7 @@ async def test_waiting_can_be_left_and_opened_again_and_given_up(running, questi
         await desk.until(lambda: desk.card == "MainScreen")
         await desk.until(lambda: "1 WAITING" in desk.text)
 
-        await desk.press("w")
+        await desk.press("p")
         await desk.until(lambda: desk.card == "WaitingScreen" and desk.app.screen._live_from)
         await desk.press("c", "x", "n", "y", after=2.0)
         assert ended == []

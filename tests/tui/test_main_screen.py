@@ -78,11 +78,13 @@ async def test_one_call_is_cancelled_and_no_other(running):
         desk.app.start_call("list", {"n": 2})
         await desk.until(lambda: len(desk.session.called) == 2)
 
-        desk.app.cancel_call(desk.app.calls[0])
-        await desk.until(lambda: not desk.app.calls[0].running)
+        first, second = desk.app.calls.entries
 
-        assert desk.app.calls[0].state == "cancelled"
-        assert desk.app.calls[1].running
+        desk.app.calls.cancel(first)
+        await desk.until(lambda: not first.running)
+
+        assert first.words == "cancelled"
+        assert second.running
 
 
 async def test_markup_in_names_and_descriptions_stays_text(running):
@@ -128,7 +130,7 @@ async def test_quitting_with_an_open_call_takes_a_second_attempt(running):
 async def test_a_call_opens_in_full_and_closes_again(running):
     async with running() as desk:
         desk.app.start_call("list", {"name": "needle"})
-        await desk.until(lambda: not desk.app.calls[0].running)
+        await desk.until(lambda: not desk.app.calls.running)
         await desk.press("l", "enter")
         assert desk.card == "Page"
         await desk.until(lambda: "needle" in desk.text)

@@ -11,7 +11,7 @@ import time
 import pytest
 
 PROGRAM = """
-import asyncio, json, sys
+import asyncio, contextlib, json, sys
 from types import SimpleNamespace as N
 from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.tui import TuiApprover, run_tui, terminal_problem
@@ -25,12 +25,18 @@ class Session:
     async def list_tools(self, *, params=None):
         return N(tools=[N(name=t, title=t, description=t, input_schema={"properties": {t: {"description": t}}})
                         for t in texts], next_cursor=None)
-    async def call_tool(self, name, arguments=None):
+    async def call_tool(self, name, arguments=None, *, progress_callback=None):
         raise RuntimeError(name)
+    async def until_lost(self):
+        return await asyncio.Future()
+
+@contextlib.asynccontextmanager
+async def open_session():
+    yield Session()
 
 async def main():
     approver = TuiApprover()
-    code = await run_tui(Session(), approver=approver, hints=texts)
+    code = await run_tui(open_session, approver=approver, hints=texts)
     print("CODE", code, flush=True)
 
 asyncio.run(main())

@@ -25,9 +25,10 @@ async def test_log_notifications_arrive_inert_and_without_secrets(open_session):
 async def test_lists_that_changed_are_told():
     feed, changes = ServerFeed(), []
 
-    with feed.listening(on_change=changes.append):
-        await feed.message_handler(SimpleNamespace(method="notifications/tools/list_changed"))
-        await feed.message_handler(SimpleNamespace(method="notifications/progress"))
+    end = feed.listen(on_change=changes.append)
+    await feed.message_handler(SimpleNamespace(method="notifications/tools/list_changed"))
+    await feed.message_handler(SimpleNamespace(method="notifications/progress"))
+    end()
     await feed.message_handler(SimpleNamespace(method="notifications/prompts/list_changed"))
 
     assert changes == ["tools"]

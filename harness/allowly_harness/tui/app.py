@@ -1,13 +1,15 @@
-"""`HarnessApp`: the full-screen program around one session that somebody else owns.
+"""`HarnessApp`: the full-screen program around one connection that somebody else owns.
 
-The app never opens or closes the session: a transport must be left in the task that entered it, and
-Textual's shutdown runs in a task of its own.
+The app never opens or closes a session: a transport must be left in the task that entered it, and
+Textual's shutdown runs in a task of its own. It holds the `Link` whose `run` is that other task's body.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -17,64 +19,93 @@ from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
 
 from allowly_harness.display.clock import Clock
-from allowly_harness.display.layout import lay_out_sections
 from allowly_harness.display.sanitize import joined, one_line, plain
-from allowly_harness.protocol.models import ApprovalRequest, ServerInfo, ToolCall
+from allowly_harness.protocol.errors import ConfigurationError
+from allowly_harness.protocol.models import ApprovalRequest, ServerInfo
+from allowly_harness.settings import TerminalSettings
 from allowly_harness.tui.approval import key_time
 from allowly_harness.tui.approver import TuiApprover
-from allowly_harness.tui.calls import MAX_CALLS, CallEntry
 from allowly_harness.tui.crash import record_crash
+from allowly_harness.tui.keymap import read_keymap
 from allowly_harness.tui.lines import NoControls
 from allowly_harness.tui.main import MainScreen
-from allowly_harness.tui.pages import Page, help_lines
 from allowly_harness.tui.questions import Questions
-from allowly_harness.tui.serverlog import ServerLog
-from allowly_harness.tui.tools import read_tools
+from allowly_harness.tui.theme import DARK, LIGHT, WITHOUT_COLOURS
+from allowly_harness.workbench.calls import CallEntry, CallLog
+from allowly_harness.workbench.feed import ServerFeed
+from allowly_harness.workbench.link import Link, LinkState, NotConnected
+from allowly_harness.workbench.tools import ToolEntry, read_tools
 
 if TYPE_CHECKING:
-    from allowly_harness.tui.port import ToolSession
+    from allowly_harness.workbench.link import OpenSession
 
 QUIT_SECONDS: Final = 5.0
 """How long after a first attempt to quit with open calls the second one counts."""
+
+DRAW_SECONDS: Final = 0.1
+"""How often calls that change are drawn again at most: a server may report progress at any rate."""
+
+RELIST_SECONDS: Final = 2.0
+"""How often the tools are listed again at most, however often the server says that they have changed."""
 
 
 class HarnessApp(App[None]):
     """The app.
 
     Args:
-        session: Connected; its approver is `approver`.
+        open_session: Reaches the server. Whoever runs the app runs `app.link.run()` in a task of its own.
         approver: Made before the app; attached to it here.
+        server: Which server it will be, for the time before the connection.
         hints: A few words each on what to try.
-        server_log: The file with the server's own log lines.
+        feed: What the server says by itself; its `options` are those of the sessions.
+        server_log: The file with the server's own log lines, for the feed to follow.
+        settings: Theme and keys.
         clock: Where the time comes from.
         key_time: When a key was pressed, by `clock.monotonic`.
+
+    Raises:
+        ConfigurationError: There is no such theme, or a key cannot be used so.
     """
 
     TITLE = "allowly-harness"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "quit", show=False, priority=True),
-        Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True),
+        Binding("ctrl+q", "quit", "quit", show=False, priority=True, id="quit"),
+        Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True, id="suspend"),
     ]
 
     def __init__(
         self,
-        session: ToolSession,
+        open_session: OpenSession,
         *,
         approver: TuiApprover,
+        server: ServerInfo | None = None,
         hints: Sequence[str] = (),
+        feed: ServerFeed | None = None,
         server_log: Path | None = None,
+        settings: TerminalSettings | None = None,
         clock: Clock | None = None,
         key_time: Callable[[events.Key], float] = key_time,
     ) -> None:
-        super().__init__()
-        self.session = session
-        self.server: ServerInfo = session.server
+        settings = settings or TerminalSettings()
+        self.keymap = read_keymap(settings.keys)
+        # Without colours Textual would write greys; from a theme of the terminal's own colours it can leave all out.
+        colourless = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if colourless else None)
         self.clock = clock or Clock()
-        self.calls: deque[CallEntry] = deque(maxlen=MAX_CALLS)
-        self._main = MainScreen(hints, ServerLog(server_log))
-        self._numbers = 0
+        self.server = server or ServerInfo("the server")
+        self.feed = feed or ServerFeed(clock=self.clock)
+        self.feed.follow(server_log)
+        self.link = Link(open_session, lambda: self._soon(self._link_changed))
+        self.calls = CallLog(clock=self.clock, changed=self._call_changed)
+        self.painted = asyncio.Event()
+        self._main = MainScreen(hints)
+        self._changed: set[CallEntry] = set()
+        self._drawing = False
+        self._relisting = False
         self._quit_tried = float("-inf")
+        self._set_theme(settings.theme, colourless=colourless)
+        self.set_keymap(self.keymap.bindings())
         self.questions = Questions(
             self, clock=self.clock, key_time=key_time, mark=self._mark, changed=self._main.draw_header
         )
@@ -83,42 +114,32 @@ class HarnessApp(App[None]):
     # What the main screen needs.
 
     @property
-    def waiting(self) -> int:
-        """How many questions and waits are open."""
-        return self.questions.count
+    def tools(self) -> Sequence[ToolEntry]:
+        """The tools that the server listed, as far as they are read."""
+        return self._main.tools.tools if self._main.is_attached else ()
 
-    def call(self, number: int) -> CallEntry | None:
-        """Return the call with a number."""
-        return next((entry for entry in self.calls if entry.number == number), None)
-
-    def start_call(self, tool: str, arguments: dict[str, Any]) -> None:
-        """Call a tool in a worker of its own."""
+    def start_call(self, tool: str, arguments: Mapping[str, Any]) -> CallEntry | None:
+        """Call a tool; say so where that cannot be done now."""
         try:
-            frozen = ToolCall(self.server.name, tool, arguments)
+            return self.calls.start(self.link.session, tool, arguments)
+        except NotConnected as error:
+            self.complain(f"{error}. {self.keymap.label('reconnect')} connects again.")
         except ValueError as error:
-            self.notify(plain(f"cannot be sent: {error}", 300), severity="error", markup=False)
-            return
-        self._numbers += 1
-        entry = CallEntry(self._numbers, frozen, self.clock.now(), self.clock.monotonic())
-        self.calls.append(entry)
-        self._main.add_call(entry)
-        self.run_worker(self._run(entry), group="calls", exit_on_error=False)
+            self.complain(f"cannot be sent: {error}")
+        return None
 
-    def cancel_call(self, entry: CallEntry) -> None:
-        """Cancel one call, and no other."""
-        entry.scope.cancel()
+    def reconnect(self) -> None:
+        """Connect again after the connection was lost; drafts, calls and questions stay."""
+        if not self.link.reconnect():
+            self.say("The connection stands." if self.link.state is LinkState.CONNECTED else "Connecting already.")
 
-    def open_call(self, entry: CallEntry) -> None:
-        """Show one call in full."""
-        self.push_screen(Page(f"CALL #{entry.number}", lambda width: lay_out_sections(entry.sections(), width)))
+    def say(self, text: str) -> None:
+        """Show a short notice, any text."""
+        self.notify(plain(text, 300), markup=False)
 
-    def open_help(self) -> None:
-        """Show the keys."""
-        self.push_screen(Page("KEYS", help_lines))
-
-    def open_next_wait(self) -> None:
-        """Show the first wait that is not on the screen."""
-        self.questions.open_next_wait()
+    def complain(self, text: str) -> None:
+        """Show a short notice of something that did not work, any text."""
+        self.notify(plain(text, 300), severity="error", markup=False)
 
     # The app's own life.
 
@@ -127,10 +148,11 @@ class HarnessApp(App[None]):
         return [*super().get_line_filters(), NoControls()]
 
     async def on_mount(self) -> None:
-        """Show the main screen, then read the tools."""
+        """Show the main screen."""
         self.app_resume_signal.subscribe(self, self._came_back)  # pyright: ignore[reportUnknownMemberType]
+        self.feed.listen(on_change=lambda what: self._soon(partial(self._list_changed, what)))
         await self.push_screen(self._main)
-        self.run_worker(self._read_tools(), group="tools", exit_on_error=False)
+        self.call_after_refresh(self.painted.set)
 
     async def on_event(self, event: events.Event) -> None:
         """Note when the person typed last, for every key on every screen."""
@@ -144,40 +166,86 @@ class HarnessApp(App[None]):
 
     async def action_quit(self) -> None:
         """Quit; with open calls only at the second attempt."""
-        open_calls = sum(1 for entry in self.calls if entry.running)
+        open_calls = len(self.calls.running)
         now = self.clock.monotonic()
         if open_calls and now - self._quit_tried > QUIT_SECONDS:
             self._quit_tried = now
             what = "1 call is" if open_calls == 1 else f"{open_calls} calls are"
             self.notify(
-                f"{what} still open. Ctrl+Q again leaves without an answer.", markup=False, timeout=QUIT_SECONDS
+                f"{what} still open. {self.keymap.label('quit')} again leaves without an answer.",
+                markup=False,
+                timeout=QUIT_SECONDS,
             )
             return
         self.exit()
 
-    def _mark(self, request: ApprovalRequest, state: str) -> None:
-        for entry in self.calls:
-            if entry.running and entry.call == request.call:
-                entry.state = state
-                self._main.draw_call(entry)
-                return
+    def _soon(self, work: Callable[[], object]) -> None:
+        # From the connection's task nothing may be drawn, only a message sent.
+        if self.is_running:
+            self.call_later(work)
 
-    async def _run(self, entry: CallEntry) -> None:
-        payload = entry.call.payload()
-        with entry.scope:
-            try:
-                entry.ended(await self.session.call_tool(entry.call.tool, payload), self.clock.monotonic())
-            except Exception as error:  # noqa: BLE001 - whatever fails belongs into the log, not onto the screen
-                entry.failed("FAILED", f"{type(error).__name__}: {error}", self.clock.monotonic())
-        if entry.running:
-            entry.failed("cancelled", "You cancelled this call.", self.clock.monotonic())
-        self._main.draw_call(entry)
+    def _set_theme(self, name: str | None, *, colourless: bool) -> None:
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        name = name or (WITHOUT_COLOURS if colourless else os.environ.get("TEXTUAL_THEME") or DARK.name)
+        if name not in self.available_themes:
+            known = ", ".join(sorted(self.available_themes))
+            raise ConfigurationError(f"there is no theme {name!r}; there are {known}")
+        self.theme = name
+
+    def _link_changed(self) -> None:
+        link = self.link
+        if link.state is LinkState.CONNECTED:
+            self.server = link.session.server
+            self._main.connected()
+            self._relist()
+        elif link.state is LinkState.LOST:
+            self.feed.note("error", f"the connection was lost: {link.why}")
+            self.bell()
+        elif link.state is LinkState.FAILED:
+            self.exit()
+        self._main.draw_header()
+
+    def _list_changed(self, what: str) -> None:
+        self.feed.note("info", f"the server's {what} have changed")
+        if what == "tools" and not self._relisting:
+            self._relisting = True
+            self.set_timer(RELIST_SECONDS, self._relist)
+
+    def _relist(self) -> None:
+        self._relisting = False
+        self.run_worker(self._read_tools(), group="tools", exclusive=True, exit_on_error=False)
 
     async def _read_tools(self) -> None:
         try:
-            self._main.show_tools(await read_tools(self.session))
+            self._main.tools.show(await read_tools(self.link.session))
         except Exception as error:  # noqa: BLE001 - the session may fail in any way, the screen must not
-            self._main.show_problem(joined(["no tools: ", one_line(f"{type(error).__name__}: {error}", 200)]))
+            self._main.tools.say(joined(["no tools: ", one_line(f"{type(error).__name__}: {error}", 200)]))
+
+    def _mark(self, request: ApprovalRequest, state: str) -> None:
+        self.calls.mark(request, "" if state == "running" else state)
+
+    def _call_changed(self, entry: CallEntry) -> None:
+        self._changed.add(entry)
+        if not self._drawing:
+            self._drawing = True
+            self._soon(self._draw_calls)
+
+    def _draw_calls(self) -> None:
+        changed, self._changed = self._changed, set()
+        for entry in sorted(changed, key=lambda one: one.number):
+            self._main.draw_call(entry)
+        self._main.draw_header()
+        if any(entry.running and entry.progress for entry in changed):
+            self.set_timer(DRAW_SECONDS, self._draw_rest)
+        else:
+            self._draw_rest()
+
+    def _draw_rest(self) -> None:
+        self._drawing = False
+        if self._changed:
+            self._drawing = True
+            self._draw_calls()
 
     def _came_back(self, _: object = None) -> None:
         self.refresh(layout=True)  # without it the screen stays blank after a suspension

@@ -65,9 +65,16 @@ class LinesView(ScrollView):
     LinesView > .lines--note { color: $text-muted; background: transparent; }
     LinesView > .lines--warning { text-style: bold; color: $text-warning; background: transparent; }
     LinesView > .lines--gutter { color: $text-error; background: transparent; }
+    LinesView > .lines--danger { text-style: bold; color: $text-error; background: transparent; }
+    LinesView > .lines--added { color: $text-success; background: transparent; }
+    LinesView > .lines--removed { color: $text-error; background: transparent; }
+    LinesView > .lines--found { text-style: bold underline; color: $text-warning; background: transparent; }
     LinesView > .lines--altered { text-style: reverse; background: transparent; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{role}" for role in Role}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"lines--{role}" for role in Role),
+        *(f"lines--{name}" for name in ("danger", "added", "removed", "found")),
+    }
 
     def __init__(
         self,
@@ -89,6 +96,11 @@ class LinesView(ScrollView):
         self._fit()
         if not keep_place:
             self.scroll_to(0, 0, animate=False)
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The lines as they are laid out now."""
+        return self._lines
 
     @property
     def line_count(self) -> int:
@@ -126,7 +138,11 @@ class LinesView(ScrollView):
         base = self.rich_style
         if number >= len(self._lines):
             return Strip.blank(width, base)
-        segments = [Segment(piece.text, base + self._style(piece.role)) for piece in self._lines[number]]
+        return self.strip_of(self._lines[number], width, base)
+
+    def strip_of(self, line: Line, width: int, base: Style) -> Strip:
+        """Return a line as Textual draws it, in `width` columns on a style."""
+        segments = [Segment(piece.text, base + self._style(piece.role)) for piece in line]
         return Strip(segments).adjust_cell_length(width, base)
 
     def _style(self, role: Role) -> Style:

@@ -83,28 +83,32 @@ def progress_text(progress: Progress, width: int) -> Shown:
 
 
 def call_sections(entry: CallEntry, now: float = 0.0) -> tuple[Section, ...]:
-    """Return a call and its result in full."""
-    sections = [
-        Section(joined([f"#{entry.number} ", identifier(entry.call.tool), f"   {entry.words}"]), _facts(entry, now))
-    ]
-    if entry.running and entry.progress is not None:
-        sections.append(
-            Section(own("PROGRESS  (the server's words)"), (Row(Shown(), progress_text(entry.progress, 30)),))
-        )
+    """Return a call and its result in full: how it stands, what came back, what was sent.
+
+    Args:
+        entry: The call.
+        now: Of the monotonic clock; counts for calls that run.
+    """
+    came: tuple[Section, ...] = ()
     if entry.problem is not None:
-        sections.append(Section(own("NO RESULT"), (Row(Shown(), entry.problem),), quoted=True))
+        came = (Section(own("NO RESULT"), (Row(Shown(), entry.problem),), quoted=True),)
     elif entry.result is not None:
-        sections.extend(result_sections(entry.result))
+        came = result_sections(entry.result)
+    elif entry.progress is not None:
+        came = (Section(own("PROGRESS  (the server's words)"), (Row(Shown(), progress_text(entry.progress, 30)),)),)
     lines = tuple(Row(Shown(), line) for line in full_arguments(entry.call.arguments))
-    return (*sections, Section(own("ARGUMENTS"), lines))
+    return (Section(_head(entry, now), ()), *came, Section(own("ARGUMENTS"), lines), Section(Shown(), _facts(entry)))
 
 
-def _facts(entry: CallEntry, now: float) -> tuple[Row, ...]:
-    rounds = f", {entry.rounds} {'question' if entry.rounds == 1 else 'questions'}" if entry.rounds else ""
+def _head(entry: CallEntry, now: float) -> Shown:
+    rounds = f"   {entry.rounds} {'question' if entry.rounds == 1 else 'questions'}" if entry.rounds else ""
+    time = f"{entry.took(now)}{' so far' if entry.running else ''}"
+    return joined([f"#{entry.number} ", identifier(entry.call.tool), f"   {entry.words}   {time}{rounds}"])
+
+
+def _facts(entry: CallEntry) -> tuple[Row, ...]:
     return (
-        Row(
-            own("called"), own(f"{local_time(entry.at)}, {entry.took(now)}{' so far' if entry.running else ''}{rounds}")
-        ),
+        Row(own("called"), own(local_time(entry.at))),
         Row(own("sha256"), own(entry.call.digest[:16])),
     )
 

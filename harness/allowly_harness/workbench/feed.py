@@ -6,9 +6,8 @@ The callbacks run in the connection's own task, so listeners must not wait and m
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -74,8 +73,7 @@ class ServerFeed:
         """How many lines there were in all; those beyond the limit are gone."""
         self._clock = clock or Clock()
         self._tail = FileTail(server_log) if server_log is not None else None
-        self._on_line: list[Callable[[LogLine], object]] = []
-        self._on_change: list[Callable[[str], object]] = []
+        self._listeners: list[tuple[Callable[[LogLine], object] | None, Callable[[str], object] | None]] = []
 
     @property
     def options(self) -> dict[str, Any]:
@@ -86,22 +84,22 @@ class ServerFeed:
             "log_level": LEVELS[0],
         }
 
-    @contextlib.contextmanager
-    def listening(
-        self, on_line: Callable[[LogLine], object] | None = None, on_change: Callable[[str], object] | None = None
-    ) -> Generator[None]:
-        """Tell of each new line, and of changed lists by "tools", "resources" or "prompts"."""
-        if on_line is not None:
-            self._on_line.append(on_line)
-        if on_change is not None:
-            self._on_change.append(on_change)
-        try:
-            yield
-        finally:
-            if on_line is not None:
-                self._on_line.remove(on_line)
-            if on_change is not None:
-                self._on_change.remove(on_change)
+    def follow(self, server_log: Path | None) -> None:
+        """Read this file from now on, where `poll` has none yet."""
+        if self._tail is None and server_log is not None:
+            self._tail = FileTail(server_log)
+
+    def listen(
+        self, *, on_line: Callable[[LogLine], object] | None = None, on_change: Callable[[str], object] | None = None
+    ) -> Callable[[], None]:
+        """Tell of each new line, and of changed lists by "tools", "resources" or "prompts".
+
+        Returns:
+            What ends it.
+        """
+        listener = (on_line, on_change)
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     async def logging_callback(self, params: Any) -> None:
         """Take a log notification (`notifications/message`)."""
@@ -115,8 +113,9 @@ class ServerFeed:
             return
         changed = _CHANGED.get(getattr(message, "method", ""))
         if changed is not None:
-            for tell in tuple(self._on_change):
-                tell(changed)
+            for _, on_change in tuple(self._listeners):
+                if on_change is not None:
+                    on_change(changed)
 
     def note(self, level: str, text: str) -> None:
         """Add a line of our own, such as a refusal or a lost connection."""
@@ -152,8 +151,9 @@ class ServerFeed:
         )
         self.lines.append(line)
         self.count += 1
-        for tell in tuple(self._on_line):
-            tell(line)
+        for on_line, _ in tuple(self._listeners):
+            if on_line is not None:
+                on_line(line)
 
 
 def _text_of(data: Any) -> str:
