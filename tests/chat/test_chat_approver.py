@@ -102,7 +102,7 @@ async def test_a_folded_call_must_be_viewed_before_it_is_approved(terminal, ques
 
 
 async def test_a_long_view_must_be_read_to_its_end(terminal, question):
-    request = question(arguments={"lines": list(range(300))})
+    request = question(arguments={"body": "line\n" * 300})
 
     first_part = await answer_to(terminal, request, "view\rapprove k7\rdeny\r")
     whole = await answer_to(terminal, request, "view\rview\rapprove k7\r")

@@ -11,51 +11,52 @@ from collections.abc import Callable
 from typing import Final
 
 import anyio
-from prompt_toolkit.application import in_terminal
 
-from allowly_harness.approvers.base import WaitStatus
-from allowly_harness.approvers.chat_reply import (
-    EXPIRED_CHOICES,
-    DrawCode,
-    Reply,
-    Verb,
-    choices_for,
-    draw_code,
-    parse_reply,
+from allowly_harness.approvers.base import Closure, WaitStatus
+from allowly_harness.approvers.chat_console import Console, Place
+from allowly_harness.approvers.chat_editor import EditFile, edit_file_with, editor_command
+from allowly_harness.approvers.chat_elicit import ask_for
+from allowly_harness.approvers.chat_question import PutAside, Question, closing_words
+from allowly_harness.approvers.chat_reply import DrawCode, draw_code
+from allowly_harness.approvers.chat_text import columns, is_terminal
+from allowly_harness.approvers.chat_waiting import Waiting
+from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
+from allowly_harness.approvers.pending import (
+    Pending,
+    PendingElicitation,
+    PendingQuestion,
+    PendingQueue,
+    PendingWait,
+    QueueFull,
 )
-from allowly_harness.approvers.chat_text import QuestionLine, columns, draw, is_terminal, say
-from allowly_harness.display.card import Card, build_card, full_view
-from allowly_harness.display.clock import Clock, Deadline, duration
-from allowly_harness.display.layout import Line, lay_out, lay_out_sections
-from allowly_harness.display.sanitize import one_line
+from allowly_harness.display.card import Row, Section, summary_of
+from allowly_harness.display.clock import Clock
+from allowly_harness.display.layout import Line, lay_out_sections
+from allowly_harness.display.sanitize import Shown, identifier, joined, one_line, own
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 
-VIEW_LINES: Final = 200
-"""How many lines of the full view one `view` prints; the next `view` goes on from there."""
-
-_EXPLANATION: Final = {
-    Verb.APPROVE: "approve {code}",
-    Verb.DENY: "deny [reason]",
-    Verb.VIEW: "view",
-    Verb.WAIT: "wait",
-    Verb.LATER: "later",
-    Verb.GIVE_UP: "give up",
-    Verb.AGAIN: "again",
-    Verb.CLOSE: "close",
-}
+GRACE_SECONDS: Final = 1.0
+"""How long after its end a question may still come to the screen, where it says that it has ended."""
 
 
 class ChatApprover:
     """Asks a person on the terminal.
+
+    Several questions may be asked at a time; they are listed together and opened one by one, soonest
+    end first.
 
     Args:
         clock: Where the time comes from.
         draw_code: Draws the code of a question.
         terminal: Tells whether there is a person to ask; by default, whether standard input and
             output are terminals.
+        console: Who may use the terminal; a program with a prompt of its own shares it.
+        edit_file: Opens an editor for changed arguments; by default `$VISUAL` or `$EDITOR`, and without
+            either a prompt of several lines.
     """
 
     handles_expiry = True
+    handles_many = True
 
     def __init__(
         self,
@@ -63,199 +64,143 @@ class ChatApprover:
         clock: Clock | None = None,
         draw_code: DrawCode = draw_code,
         terminal: Callable[[], bool] = is_terminal,
+        console: Console | None = None,
+        edit_file: EditFile | None = None,
     ) -> None:
-        self._clock = clock or Clock()
+        self.clock = clock or Clock()
+        self.queue = PendingQueue(self.clock)
+        self.console = console or Console()
+        self.console.describe = describe_pending
+        self.console.announce = _announcement
         self._draw_code = draw_code
         self._terminal = terminal
+        self.edit_file = edit_file or edit_file_with(editor_command())
 
     async def ask(self, request: ApprovalRequest) -> Answer:
-        """Show the card and read answers until one counts.
+        """Show the card when its turn has come, and read answers until one counts.
 
         Returns:
             `Answer.unattended()` without a terminal; `Answer.cancel()` on Ctrl-C, Ctrl-D and end of input.
         """
         if not self._terminal():
             return Answer.unattended()
-        async with in_terminal():
-            return await _Question(request, self._clock, self._draw_code()).run()
+        try:
+            item = self.queue.add_question(request)
+        except QueueFull:
+            return Answer.unattended()
+        place = self.console.place_for(item)
+        try:
+            answer = await self._asked(item, place)
+            return answer if self.queue.settle(item, answer) else Answer.cancel()
+        finally:
+            self.queue.remove(item)
+            self.console.leave(place)
 
     async def watch(self, request: ApprovalRequest, status: WaitStatus) -> Answer:
         """Show that somebody else is asked; ends with `later`, `give up` or the decision."""
         if not self._terminal():
             await anyio.sleep_forever()
-        async with in_terminal():
-            return await _Waiting(request, status, self._clock).run()
-
-
-class _Question:
-    """One question on the screen."""
-
-    def __init__(self, request: ApprovalRequest, clock: Clock, code: str) -> None:
-        self._request = request
-        self._code = code
-        self._deadline = Deadline(request.expires_at, clock)
-        self._choices = choices_for(request)
-        self._card = build_card(request, code=code if Verb.APPROVE in self._choices else None)
-        self._may_approve = Verb.APPROVE in self._choices
-        self._view = _FullView(request)
-        self._line = QuestionLine(self._message)
-        self._said_expired = False
-
-    async def run(self) -> Answer:
-        _draw_card(self._card, self._deadline, self._request)
-        flush = True
         try:
-            while True:
-                typed = await self._line.read(flush=flush)
-                flush = False
-                answer = self._answer_to(typed)
-                if answer is not None:
-                    return answer
-        except (KeyboardInterrupt, EOFError):
-            say("Closed without an answer. Nothing was approved.", "warning")
-            return Answer.cancel()
+            item = self.queue.add_wait(request, status)
+        except QueueFull:
+            await anyio.sleep_forever()
+            raise  # never reached
+        place = self.console.place_for(item, aside=True)
+        try:
+            return await Waiting(item, self.console, place, self.clock).run()
+        finally:
+            self.queue.remove(item)
+            self.console.leave(place)
+
+    async def elicit(self, request: ElicitationRequest) -> ElicitationReply:
+        """Show what a server asks for while a tool runs."""
+        if not self._terminal():
+            return ElicitationReply.cancel()
+        try:
+            item = self.queue.add_elicitation(request)
+        except QueueFull:
+            return ElicitationReply.cancel()
+        place = self.console.place_for(item)
+        try:
+            reply: ElicitationReply | None = None
+            while reply is None:
+                await self._turn(item, place)
+                async with self.console.holding(place):
+                    reply = await ask_for(item, self.edit_file, has_prompt=self.console.has_prompt)
+                    if reply is None:
+                        self.console.put_aside(place)
+            return reply if self.queue.settle(item, reply) else ElicitationReply.cancel()
+        finally:
+            self.queue.remove(item)
+            self.console.leave(place)
+
+    def closing(self, request: ApprovalRequest | ElicitationRequest, closure: Closure) -> None:
+        """Note why a question is about to be cancelled, so that the line about it can say so."""
+        self.queue.withdraw(request, closure)
+
+    async def _asked(self, item: PendingQuestion, place: Place) -> Answer:
+        while True:
+            with anyio.move_on_after(item.deadline.remaining + GRACE_SECONDS):
+                await self._turn(item, place)
+            if not place.granted.is_set():
+                self.console.notice(f"#{item.number} EXPIRED at {item.deadline.local_time}. Nothing ran.", "bad")
+                return Answer.expired()
+            async with self.console.holding(place):
+                question = Question(
+                    item,
+                    self._draw_code(),
+                    has_prompt=self.console.has_prompt,
+                    waiting=lambda: self._others(item),
+                    edit_file=self.edit_file,
+                )
+                answer = await question.run()
+                if isinstance(answer, PutAside):
+                    self.console.put_aside(place)
+                    continue
+            return answer
+
+    async def _turn(self, item: PendingQuestion | PendingElicitation, place: Place) -> None:
+        try:
+            await place.granted.wait()
         except anyio.get_cancelled_exc_class():
-            say("The question was withdrawn. Nothing was approved.", "warning")
+            if item.closure is not None:
+                self.console.notice(f"#{item.number} {closing_words(item.closure)}", "warning")
             raise
 
-    def _answer_to(self, typed: str) -> Answer | None:
-        # Judged now: a countdown on the screen may be late, this is not.
-        expired = self._deadline.passed
-        choices = EXPIRED_CHOICES if expired else self._choices
-        if expired and not self._said_expired:
-            self._said_expired = True
-            self._say_expired()
-            if parse_reply(typed, self._choices, self._code).verb not in (Verb.NONE, Verb.VIEW):
-                return None
-        reply = parse_reply(typed, choices, self._code, pasted=self._line.pasted)
-        match reply.verb:
-            case Verb.APPROVE:
-                return self._approve(reply)
-            case Verb.VIEW | Verb.REVEAL:
-                self._view.show_next(revealed=reply.verb is Verb.REVEAL)
-            case Verb.NONE:
-                say(f"{reply.text} Nothing was decided.", "warning")
-                say(f"  {self._offers(choices)}", "note")
-            case verb:
-                return _plain_answer(verb, reply)
-        return None
-
-    def _approve(self, reply: Reply) -> Answer | None:
-        if not self._may_approve:
-            return None
-        if self._card.folded and not self._view.complete:
-            say("Part of the call is folded. Type view and read it first. Nothing was decided.", "warning")
-            return None
-        if self._request.kind == "confirm":
-            return Answer.approve(self._card.ttl_seconds)
-        return Answer.approve(self._card.ttl_seconds, note=reply.text or None)
-
-    def _say_expired(self) -> None:
-        say(f"EXPIRED at {self._deadline.local_time}. Nothing was approved and nothing ran.", "bad")
-        say("  again asks the server for a fresh question, close ends this one", "note")
-
-    def _offers(self, choices: tuple[Verb, ...]) -> str:
-        return " | ".join(_EXPLANATION[choice].format(code=self._code) for choice in choices)
-
-    def _message(self) -> list[tuple[str, str]]:
-        if self._deadline.passed:
-            return [("class:bad", "EXPIRED, nothing ran "), ("", f" {self._offers(EXPIRED_CHOICES)}: ")]
-        left = ("class:time", f"{self._deadline.left} left ")
-        return [left, ("", f" {self._offers(self._choices)}: ")]
+    def _others(self, item: Pending) -> int:
+        return sum(1 for one in self.queue.items if one is not item and not isinstance(one, PendingWait))
 
 
-def _plain_answer(verb: Verb, reply: Reply) -> Answer | None:
-    match verb:
-        case Verb.DENY:
-            return Answer.deny(reply.text or None)
-        case Verb.WAIT:
-            return Answer.wait()
-        case Verb.LATER:
-            return Answer.defer()
-        case Verb.GIVE_UP:
-            return Answer.deny("given up")
-        case Verb.AGAIN:
-            return Answer.ask_again()
-        case Verb.CLOSE:
-            return Answer.expired()
-        case _:
-            return None
+def describe_pending(items: list[Pending]) -> list[Line]:
+    """Return what waits as lines: number, what it is, time left."""
+    rows = tuple(Row(own(f"#{item.number}"), joined([_state(item), "  ", title_of_pending(item)])) for item in items)
+    return list(lay_out_sections((Section(own(f"WAITING: {len(items)}"), rows),), columns()))
 
 
-def _draw_card(card: Card, deadline: Deadline, request: ApprovalRequest) -> None:
-    width = columns()
-    say("")
-    say(f" {card.title}  ({card.kind}) ", "title")
-    if not deadline.passed:
-        say(f"  expires in {deadline.left}, at {deadline.local_time} by this computer", "time")
-    draw(lay_out(card, width))
-    say("")
-    if card.folded and (request.kind == "confirm" or request.may_resolve):
-        say("  Part of the call is folded: view shows all of it, and is needed before a yes.", "warning")
-    if card.masked:
-        say("  Secrets are masked: view secrets shows them.", "note")
+def title_of_pending(item: Pending) -> Shown:
+    """Say in one line what an item asks for."""
+    if isinstance(item, PendingElicitation):
+        what = "asks you to visit a page" if item.request.mode == "url" else "asks you for values"
+        return joined([one_line(item.request.server.name, 60), f" {what}"])
+    return summary_of(item.request)
 
 
-class _FullView:
-    """Prints the whole call in portions, and knows when all of it was printed."""
-
-    def __init__(self, request: ApprovalRequest) -> None:
-        self.complete = False
-        self._request = request
-        self._revealed = False
-        self._lines: tuple[Line, ...] = ()
-        self._shown = 0
-
-    def show_next(self, *, revealed: bool) -> None:
-        if not self._lines or revealed != self._revealed or self._shown >= len(self._lines):
-            self._revealed = revealed
-            self._lines = lay_out_sections(full_view(self._request, revealed=revealed), columns())
-            self._shown = 0
-        end = min(self._shown + VIEW_LINES, len(self._lines))
-        draw(self._lines[self._shown : end])
-        self._shown = end
-        if end < len(self._lines):
-            say(f"  {end:,} of {len(self._lines):,} lines; view shows the next", "warning")
-        else:
-            self.complete = True
-            say("  that is all of it", "note")
+def _state(item: Pending) -> Shown:
+    if isinstance(item, PendingElicitation):
+        return own("you, no end")
+    if isinstance(item, PendingWait):
+        who = one_line(item.request.escalation_to or "an approver", 40)
+        return joined([f"{item.deadline.left} left, waits for ", '"', who, '"'])
+    return own(f"{item.deadline.left} left, you")
 
 
-class _Waiting:
-    """The line that is shown while somebody else decides."""
-
-    def __init__(self, request: ApprovalRequest, status: WaitStatus, clock: Clock) -> None:
-        self._status = status
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._deadline = Deadline(request.expires_at, clock)
-        self._who = one_line(request.escalation_to or "an approver", 60).text
-        self._line = QuestionLine(self._message)
-
-    async def run(self) -> Answer:
-        say(f'Waiting for "{self._who}", until {self._deadline.local_time}.', "heading")
-        flush = True
-        try:
-            while True:
-                typed = " ".join((await self._line.read(flush=flush)).lower().split())
-                flush = False
-                if typed == "later":
-                    return Answer.defer()
-                if typed == "give up":
-                    return Answer.cancel()
-                if typed == "check":
-                    self._status.check_now()
-                elif typed:
-                    say("Type check, later (leave it open) or give up (take the call back).", "warning")
-        except KeyboardInterrupt:
-            return Answer.cancel()
-        except EOFError:
-            return Answer.defer()
-
-    def _message(self) -> list[tuple[str, str]]:
-        waited = duration(self._clock.monotonic() - self._started)
-        checked = "not checked yet"
-        if self._status.last_checked is not None:
-            seconds = (self._clock.now() - self._status.last_checked).total_seconds()
-            checked = f"checked {max(0, round(seconds))} s ago"
-        return [("class:time", f"waited {waited}"), ("", f", {checked}  check | later | give up: ")]
+def _announcement(items: list[Pending]) -> str:
+    first = items[0]
+    name = (
+        one_line(first.request.server.name, 40).text
+        if isinstance(first, PendingElicitation)
+        else identifier(first.request.call.tool).text
+    )
+    left = "" if isinstance(first, PendingElicitation) else f", {first.deadline.left} left"
+    more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+    return f"approval waiting: #{first.number} {name}{left}{more}: /pending opens it"

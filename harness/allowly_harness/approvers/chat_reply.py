@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from allowly_harness.protocol.models import ApprovalRequest
+from allowly_harness.protocol.models import MAX_REASON_CHARACTERS, ApprovalRequest
 
 CODE_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without i, l, o, 0 and 1, which are read as one another."""
@@ -24,10 +24,16 @@ class Verb(StrEnum):
 
     APPROVE = "approve"
     DENY = "deny"
+    RESOLVE = "resolve"
+    """The same as `approve`, for an escalation."""
+    EDIT = "edit"
+    RESPOND = "answer"
     VIEW = "view"
     REVEAL = "view secrets"
     WAIT = "wait"
     LATER = "later"
+    DEFER = "defer"
+    HELP = "?"
     GIVE_UP = "give up"
     AGAIN = "again"
     CLOSE = "close"
@@ -55,54 +61,90 @@ def draw_code() -> str:
 def choices_for(request: ApprovalRequest) -> tuple[Verb, ...]:
     """Return what may be answered. A yes to an escalation is offered to its named approver alone."""
     if request.kind == "confirm":
-        return (Verb.APPROVE, Verb.DENY, Verb.VIEW, Verb.LATER)
+        return (Verb.APPROVE, Verb.DENY, Verb.EDIT, Verb.RESPOND, Verb.VIEW, Verb.LATER)
     if request.may_resolve:
         return (Verb.APPROVE, Verb.DENY, Verb.VIEW, Verb.LATER)
-    return (Verb.WAIT, Verb.LATER, Verb.GIVE_UP, Verb.VIEW)
+    return (Verb.WAIT, Verb.EDIT, Verb.RESPOND, Verb.LATER, Verb.GIVE_UP, Verb.VIEW)
 
 
 EXPIRED_CHOICES: Final = (Verb.AGAIN, Verb.CLOSE, Verb.VIEW)
 """What is left to do with a question that has ended."""
 
+_UNLISTED: Final = (Verb.REVEAL, Verb.HELP)
+"""Always understood, and not worth the room in the row of answers."""
 
-def parse_reply(line: str, choices: tuple[Verb, ...], code: str, *, pasted: bool = False) -> Reply:
+MEANINGS: Final = {
+    Verb.APPROVE: ("approve {code}", "run this call once, exactly as shown"),
+    Verb.DENY: ("deny [reason]", "refuse; the model reads the reason"),
+    Verb.EDIT: ("edit [NAME=text]", "change the arguments; the changed call is decided afresh"),
+    Verb.RESPOND: ("answer TEXT", "answer the model yourself; the tool does not run"),
+    Verb.VIEW: ("view", "print the whole call, page by page"),
+    Verb.REVEAL: ("view secrets", "the same, with secrets"),
+    Verb.WAIT: ("wait", "let the named approver decide, and wait for it"),
+    Verb.LATER: ("later", "leave it open for now"),
+    Verb.DEFER: ("defer", "end this call now and leave the question open at the authority"),
+    Verb.GIVE_UP: ("give up", "take the call back"),
+    Verb.AGAIN: ("again", "ask the server for a fresh question"),
+    Verb.CLOSE: ("close", "end this one; nothing runs"),
+    Verb.HELP: ("?", "this list"),
+}
+"""How each answer is typed, and what it does. `{code}` stands for what this question wants typed."""
+
+
+def parse_reply(line: str, choices: tuple[Verb, ...], code: str, *, word: str = "", pasted: bool = False) -> Reply:
     """Understand one typed line.
 
-    Only `approve` followed by this question's code, typed by hand, approves. A note may follow the code.
+    Only `approve` followed by this question's code, and by its word where it has one, typed by hand,
+    approves. A note may follow.
 
     Args:
         line: As it was typed.
         choices: What may be answered now.
         code: The code of this question.
+        word: For a dangerous call, the word that a yes must name too.
         pasted: Whether any of the line came from a paste.
     """
     words = line.split()
     if not words:
         return Reply(Verb.NONE, "Enter alone is not an answer.")
-    verb, rest = words[0].lower(), " ".join(words[1:])
-    if verb == Verb.APPROVE and Verb.APPROVE in choices:
-        return _approval(words[1:], code, pasted=pasted)
-    if verb == Verb.DENY and Verb.DENY in choices:
-        return Reply(Verb.DENY, rest)
+    verb, rest = words[0].lower(), line.strip()[len(words[0]) :].strip()
+    if verb in (Verb.APPROVE, Verb.RESOLVE) and Verb.APPROVE in choices:
+        return _approval(verb, words[1:], code, word, pasted=pasted)
+    if verb in (Verb.DENY, Verb.EDIT, Verb.RESPOND) and verb in choices:
+        return _with_text(Verb(verb), rest)
     plain = " ".join(words).lower()
-    for choice in (*choices, Verb.REVEAL):
-        if plain == choice and choice not in (Verb.NONE, Verb.APPROVE, Verb.DENY):
+    for choice in (*choices, *_UNLISTED, *((Verb.DEFER,) if Verb.LATER in choices else ())):
+        if plain == choice and choice not in (Verb.NONE, Verb.APPROVE, Verb.RESOLVE, Verb.DENY, Verb.RESPOND):
             return Reply(choice)
     return Reply(Verb.NONE, _why_not(verb, choices))
 
 
-def _approval(words: list[str], code: str, *, pasted: bool) -> Reply:
+def _with_text(verb: Verb, text: str) -> Reply:
+    if verb is Verb.RESPOND and not text:
+        return Reply(Verb.NONE, "Type the text after it: answer TEXT")
+    if verb is Verb.RESPOND and len(text) > MAX_REASON_CHARACTERS:
+        return Reply(Verb.NONE, f"The model is given {MAX_REASON_CHARACTERS} characters at most; this is {len(text)}.")
+    return Reply(verb, text)
+
+
+def _approval(verb: str, words: list[str], code: str, word: str, *, pasted: bool) -> Reply:
+    wanted = f"{verb} {code} {word}".strip()
     if pasted:
         return Reply(Verb.NONE, "Pasted text does not approve. Type it.")
     if not words:
-        return Reply(Verb.NONE, f"Name the question: approve {code}")
+        return Reply(Verb.NONE, f"Name the question: {wanted}")
     if words[0].lower() != code:
         return Reply(Verb.NONE, f"That is not the code of this question, which is {code}.")
-    return Reply(Verb.APPROVE, " ".join(words[1:]))
+    rest = words[1:]
+    if word:
+        if not rest or rest[0].lower() != word.lower():
+            return Reply(Verb.NONE, f"This call is dangerous. Name what it does, too: {wanted}")
+        rest = rest[1:]
+    return Reply(Verb.APPROVE, " ".join(rest))
 
 
 def _why_not(verb: str, choices: tuple[Verb, ...]) -> str:
-    if verb == Verb.APPROVE:
+    if verb in (Verb.APPROVE, Verb.RESOLVE):
         return "This question cannot be approved here."
     said = "That is not an answer."
     return f"{said} To approve, type it out with the code." if Verb.APPROVE in choices else said

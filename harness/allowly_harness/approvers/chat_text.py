@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Final
 
 from prompt_toolkit import PromptSession
@@ -17,6 +19,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import is_dumb_terminal
 
 from allowly_harness.display.layout import MIN_WIDTH, Line, Piece, Role
 from allowly_harness.display.sanitize import plain
@@ -43,6 +46,15 @@ STYLE: Final = Style.from_dict(
 MAX_TYPED_CHARACTERS: Final = 2_000
 """Longest line that is read as the answer to a question."""
 
+MAX_DRAFT_CHARACTERS: Final = 1024 * 1024
+"""Longest text of several lines that is read."""
+
+TYPED_GAP_SECONDS: Final = 0.004
+"""Two characters that come closer together than this were not typed one after the other."""
+
+PASTED_GAPS: Final = 4
+"""So many of such gaps in one line make it a pasted one, on a terminal that does not mark pastes."""
+
 
 def is_terminal() -> bool:
     """Tell whether a person can be asked: standard input and output are both terminals."""
@@ -55,6 +67,11 @@ def is_terminal() -> bool:
 def columns() -> int:
     """Return how many columns may be written without reaching the last one."""
     return max(MIN_WIDTH, get_app_session().output.get_size().columns - 1)
+
+
+def is_dumb() -> bool:
+    """Tell whether the terminal can do nothing but print: no colours, nothing is ever redrawn."""
+    return is_dumb_terminal()
 
 
 def say(text: str, style: str = "") -> None:
@@ -72,7 +89,10 @@ def draw(lines: Iterable[Line], *, styled: list[tuple[str, str]] | None = None) 
         fragments += [(f"class:{piece.role}", piece.text) for piece in line]
         fragments.append(("", "\n"))
     output = get_app_session().output
-    print_formatted_text(output, FormattedText(fragments), STYLE)
+    if is_dumb():
+        output.write("".join(text for _, text in fragments))
+    else:
+        print_formatted_text(output, FormattedText(fragments), STYLE)
     output.flush()
 
 
@@ -96,43 +116,94 @@ class QuestionLine:
     Args:
         message: Makes the text before the cursor, anew for every drawing; it carries the countdown,
             because a toolbar is not drawn on terminals that do not report the cursor position.
+        multiline: Whether Enter begins a new line; Alt-Enter, or Escape and then Enter, ends the text.
+        limit: Longest text that is read, in characters.
+        refresh: Whether the message is drawn anew every second.
     """
 
-    def __init__(self, message: Callable[[], list[tuple[str, str]]]) -> None:
+    def __init__(
+        self,
+        message: Callable[[], list[tuple[str, str]]],
+        *,
+        multiline: bool = False,
+        limit: int = MAX_TYPED_CHARACTERS,
+        refresh: bool = True,
+    ) -> None:
         self.pasted = False
-        self._session: PromptSession[str] = PromptSession(
+        self._limit = limit
+        self._multiline = multiline
+        self._typing = _Typing()
+        self.session: PromptSession[str] = PromptSession(
             lambda: FormattedText(message()),
             history=DummyHistory(),  # no key brings back an earlier answer
             key_bindings=self._bindings(),
-            refresh_interval=1.0,
+            refresh_interval=1.0 if refresh else 0.0,
+            multiline=multiline,
             style=STYLE,
             enable_suspend=True,
         )
+        self.session.default_buffer.on_text_changed += self._typing.changed
 
-    async def read(self, *, flush: bool = False) -> str:
+    async def read(self, *, flush: bool = False, default: str = "", resume: bool = False) -> str:
         """Read one line.
 
         Args:
             flush: Throw away first what was typed up to now.
+            default: What stands there already.
+            resume: Go on with a line whose reading was cancelled, and with what is known of it.
 
         Raises:
             EOFError: Ctrl-D, or the input ended.
             KeyboardInterrupt: Ctrl-C.
         """
-        self.pasted = False
-        self._session.clipboard = InMemoryClipboard()
+        if resume:
+            default = self.session.default_buffer.text
+        else:
+            self.pasted = False
+            self.session.clipboard = InMemoryClipboard()
+            self._typing.begin()
         if flush:
-            flush_input(self._session)
+            flush_input(self.session)
         # The caller's handlers for SIGINT and for errors of the loop stay; Ctrl-C comes as a key.
-        line = await self._session.prompt_async(handle_sigint=False, set_exception_handler=False)
-        return line[:MAX_TYPED_CHARACTERS]
+        line = await self.session.prompt_async(handle_sigint=False, set_exception_handler=False, default=default)
+        if is_dumb() and self._typing.too_fast:
+            self.pasted = True
+        return line[: self._limit]
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
 
         @bindings.add(Keys.BracketedPaste)
         def _(event: KeyPressEvent) -> None:
-            event.current_buffer.insert_text(plain(event.data, MAX_TYPED_CHARACTERS))
+            clean = plain_lines if self._multiline else plain
+            event.current_buffer.insert_text(clean(event.data, self._limit))
             self.pasted = True
 
         return bindings
+
+
+class _Typing:
+    """Tells typing from pasting on terminals that do not mark a paste: nobody types that fast."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    def begin(self) -> None:
+        """A new line begins."""
+        self._times = []
+
+    def changed(self, _: object) -> None:
+        """A character came or went."""
+        self._times = [*self._times[-MAX_TYPED_CHARACTERS:], time.monotonic()]
+
+    @property
+    def too_fast(self) -> bool:
+        """Whether several characters in a row came at once."""
+        gaps = [later - earlier for earlier, later in pairwise(self._times)]
+        return sum(1 for gap in gaps if gap < TYPED_GAP_SECONDS) >= PASTED_GAPS
+
+
+def plain_lines(text: str, limit: int) -> str:
+    """Return pasted text as safe lines; a carriage return, which terminals paste, is a line break."""
+    lines = text[:limit].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(plain(line, limit) for line in lines)

@@ -1,235 +1,196 @@
-"""`run_chat`: a prompt around one connected session."""
+"""`run_chat`: a prompt around one connected session, line by line."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Final, Protocol, cast
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Final
 
-import anyio
-from prompt_toolkit import PromptSession
-from prompt_toolkit.formatted_text import FormattedText
-from prompt_toolkit.history import History, InMemoryHistory
+from prompt_toolkit.history import History
 
-from allowly_harness.approvers.chat_text import STYLE, columns, draw, is_terminal, say
-from allowly_harness.arguments import problem_with
-from allowly_harness.chat.commands import COMMANDS, Command, CommandError, parse_command
-from allowly_harness.chat.completion import CommandCompleter
-from allowly_harness.display.card import Row, Section, summary_of_call
-from allowly_harness.display.layout import lay_out_sections
-from allowly_harness.display.results import result_sections, word_for
-from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own, plain
-from allowly_harness.protocol.models import ServerInfo, ToolCall
+from allowly_harness.approvers.chat import ChatApprover
+from allowly_harness.approvers.chat_console import Console
+from allowly_harness.approvers.chat_editor import EditFile, edit_file_with, editor_command
+from allowly_harness.approvers.chat_text import is_terminal, say
+from allowly_harness.approvers.pending import PendingWait
+from allowly_harness.chat.calls import Calls
+from allowly_harness.chat.commands import CommandError, parse_command
+from allowly_harness.chat.completion import CommandCompleter, Names
+from allowly_harness.chat.handlers import Handlers
+from allowly_harness.chat.history import PrivateHistory
+from allowly_harness.chat.offers import Offers
+from allowly_harness.chat.prompt import MainPrompt
+from allowly_harness.display.sanitize import one_line, plain
+from allowly_harness.settings import TerminalSettings
+from allowly_harness.workbench.feed import LEVELS, LogLine, ServerFeed
+from allowly_harness.workbench.port import ServerSession
 
-MAX_PAGES: Final = 50
-"""Most pages of a tool list that are read; a server's paging may never end."""
-
-LIST_SECONDS: Final = 10.0
-"""How long reading all pages of the tool list may take before the prompt comes without the rest."""
-
-MAX_LOG: Final = 1_000
-"""Most calls that `log` keeps."""
-
-
-class ToolSession(Protocol):
-    """An open session whose approver asks on this terminal."""
-
-    @property
-    def server(self) -> ServerInfo:
-        """Which server it is, in our own words."""
-        ...
-
-    async def list_tools(self, *, params: Any = None) -> Any:
-        """Return one page of tools."""
-        ...
-
-    async def call_tool(self, name: str, arguments: dict[str, Any] | None = None) -> Any:
-        """Call a tool; asks, reports and retries by itself."""
-        ...
+_OWN_SOURCE: Final = "allowly-harness"
 
 
 async def run_chat(
-    session: ToolSession,
+    session: ServerSession,
     *,
     hints: Sequence[str] = (),
     history: History | None = None,
+    feed: ServerFeed | None = None,
+    settings: TerminalSettings | None = None,
     terminal: Callable[[], bool] = is_terminal,
+    approver: ChatApprover | None = None,
+    edit_file: EditFile | None = None,
 ) -> int:
     """Read commands until the person leaves.
 
     Args:
         session: Opened, and closed again, by the caller.
         hints: What to try, a few words each.
-        history: Where typed lines are kept; by default for this run only.
+        history: Where typed lines are kept; by default a private file in the user's state folder.
+        feed: What the server says by itself.
+        settings: How the person is told that something waits.
         terminal: Tells whether there is a person.
+        approver: Who asks on this terminal; by default the session's own.
+        edit_file: Opens an editor; by default `$VISUAL` or `$EDITOR`.
 
     Returns:
         The exit code: 0, or 2 without a terminal.
     """
     if not terminal():
         return 2
-    return await _Chat(session, hints, history or InMemoryHistory()).run()
+    if approver is None:
+        found = getattr(getattr(session, "desk", None), "approver", None)
+        approver = found if isinstance(found, ChatApprover) else None
+    chat = _Chat(session, history or PrivateHistory(), feed, approver, edit_file)
+    chat.console.rings = settings is None or settings.notify != "off"
+    chat.console.has_prompt = True
+    try:
+        return await chat.run(hints)
+    finally:
+        chat.console.has_prompt = False
+        await chat.calls.log.close()
 
 
 class _Chat:
-    def __init__(self, session: ToolSession, hints: Sequence[str], history: History) -> None:
-        self._session = session
-        self._hints = hints
-        self._tools: dict[str, Any] = {}
-        self._schemas: dict[str, Mapping[str, Any]] = {}
-        self._log: list[tuple[ToolCall, str, float, Any]] = []
-        self._prompt: PromptSession[str] = PromptSession(
-            history=history, completer=CommandCompleter(self._schemas), complete_while_typing=False, style=STYLE
-        )
+    def __init__(
+        self,
+        session: ServerSession,
+        history: History,
+        feed: ServerFeed | None,
+        approver: ChatApprover | None,
+        edit_file: EditFile | None,
+    ) -> None:
+        self._session, self._approver, self._feed = session, approver, feed
+        self.console = approver.console if approver is not None else Console()
+        self.calls = Calls(session, self.console, approver, approver.clock if approver else None)
+        self._offers = Offers(session, feed)
+        self._handlers = Handlers(self.calls, self._offers, approver, edit_file or edit_file_with(editor_command()))
         self._name = one_line(session.server.name, 40).text
+        completer = CommandCompleter(self._offers.schemas, self._names())
+        self._asked_to_leave = False
+        self._prompt = MainPrompt(self._name, self.console, history, completer, self._toolbar)
 
-    async def run(self) -> int:
+    async def run(self, hints: Sequence[str]) -> int:
         say(f"connected  {self._name}", "heading")
-        await self._read_tools()
-        for hint in self._hints:
-            say(f"  try: {plain(hint, 300)}", "note")
-        say("  help lists the commands", "note")
-        while True:
+        with ExitStack() as stack:
+            if self._feed is not None:
+                stack.callback(self._feed.listen(on_line=self._feed_line, on_change=self._feed_change))
+            until_lost = getattr(self._session, "until_lost", None)
+            if until_lost is not None:
+                lost = asyncio.create_task(self._say_lost(until_lost), name="until lost")
+                stack.callback(lost.cancel)
+            await self._offers.read_tools()
+            for hint in hints:
+                say(f"  try: {plain(hint, 300)}", "note")
+            say("  /help lists the commands", "note")
+            while await self._one_command():
+                pass
+        return 0
+
+    async def _one_command(self) -> bool:
+        """Read and do one command; `False` at the end."""
+        try:
+            line = await self._prompt.read()
+        except KeyboardInterrupt:
+            return True
+        except EOFError:
+            return not self._may_leave()
+        async with self.console.own_turn():
             try:
-                line = await self._prompt.prompt_async(
-                    FormattedText([("class:label", f"{self._name}> ")]), set_exception_handler=False
-                )
                 command = parse_command(line)
-            except KeyboardInterrupt:
-                continue
-            except EOFError:
-                return 0
+                if command.name == "quit":
+                    return not self._may_leave()
+                if command.name:
+                    await self._handlers.do(command)
             except CommandError as error:
                 say(plain(str(error), 300), "warning")
-                continue
-            if command.name == "quit":
-                return 0
-            await self._do(command)
+                return True
+            except (KeyboardInterrupt, EOFError):
+                return True
+        if command.name:
+            await self._after(self._handlers)
+        return True
 
-    async def _do(self, command: Command) -> None:
-        match command.name:
-            case "tools":
-                self._list_tools(" ".join(command.words))
-            case "tool":
-                self._describe(command.words)
-            case "call":
-                await self._call(command.words[0], dict(command.arguments))
-            case "log":
-                self._show_log(command.words)
-            case "help":
-                for text in COMMANDS.values():
-                    say(f"  {text}")
-                say("  Ctrl-C during a call cancels that call only.", "note")
-            case _:
-                pass
+    async def _after(self, done: Handlers) -> None:
+        if done.prefill:
+            self._prompt.prefill(done.prefill)
+        if done.opened is not None and not await self.console.open(done.opened):
+            say("it has been closed meanwhile", "note")
+        if done.followed is not None:
+            await self.calls.follow(done.followed)
 
-    async def _read_tools(self) -> None:
-        try:
-            with anyio.fail_after(LIST_SECONDS):
-                await self._read_pages()
-        except TimeoutError:
-            say(f"  the server did not list its tools within {LIST_SECONDS:g} s; going on without", "bad")
-        except Exception as error:  # noqa: BLE001 - a server without tools is still a session
-            say(plain(f"  no tools: {type(error).__name__}: {error}", 300), "bad")
-        odd = sum(1 for name in self._tools if identifier(name).odd)
+    def _may_leave(self) -> bool:
+        """Ask once more where something would be taken back by leaving."""
+        running = len(self.calls.log.running)
+        if not running or self._asked_to_leave:
+            return True
+        self._asked_to_leave = True
+        calls = "1 call runs" if running == 1 else f"{running} calls run"
         say(
-            f"  {len(self._tools)} tools" + (f", {odd} with an unusual name" if odd else ""),
-            "note",
+            f"{calls} or waits. Leaving takes that back; /quit once more leaves.",
+            "warning",
         )
+        return False
 
-    async def _read_pages(self) -> None:
-        params: Any = None
-        for _ in range(MAX_PAGES):
-            page = await self._session.list_tools(params=params)
-            for tool in page.tools:
-                self._tools[tool.name] = tool
-                schema = getattr(tool, "input_schema", None)
-                self._schemas[tool.name] = schema if isinstance(schema, dict) else {}
-            cursor = getattr(page, "next_cursor", None)
-            if cursor is None:
-                break
-            from mcp_types import PaginatedRequestParams  # the session has loaded it by now
+    def _toolbar(self) -> str:
+        items = self._approver.queue.items if self._approver is not None else ()
+        if not items:
+            return ""
+        others = sum(1 for item in items if isinstance(item, PendingWait))
+        soonest = self._approver.queue.soonest if self._approver is not None else None
+        left = f", the first for {soonest.left}" if soonest is not None else ""
+        return f"{len(items) - others} wait for you{left}, {others} for somebody else: /pending"
 
-            params = PaginatedRequestParams(cursor=cursor)
+    def _names(self) -> Mapping[str, Names]:
+        def calls() -> Iterable[str]:
+            return [str(entry.number) for entry in self.calls.log.entries]
 
-    def _list_tools(self, words: str) -> None:
-        for name, tool in self._tools.items():
-            if all(word in name.casefold() for word in words.casefold().split()):
-                first = one_line((getattr(tool, "description", None) or "").split("\n")[0], 120)
-                shown = identifier(name)
-                draw(
-                    lay_out_sections(
-                        (Section(Shown(), (Row(shown, first, "unusual name" if shown.odd else ""),)),), columns()
-                    )
-                )
+        def pending() -> Iterable[str]:
+            return [str(item.number) for item in self._approver.queue.items] if self._approver is not None else ()
 
-    def _describe(self, words: tuple[str, ...]) -> None:
-        tool = self._tools.get(" ".join(words))
-        if tool is None:
-            say("there is no such tool; tools lists them", "warning")
-            return
-        rows = tuple(Row(Shown(), line) for line in block(getattr(tool, "description", None) or "(no description)"))
-        draw(lay_out_sections((Section(identifier(tool.name), rows, quoted=True),), columns()))
-        for candidate in CommandCompleter(self._schemas).arguments_of(tool.name):
-            say(f"    {plain(candidate, 200)}", "label")
+        def prompts() -> Iterable[str]:
+            known = self._offers.catalogue
+            return [entry.name for entry in known.prompts.entries] if known is not None else ()
 
-    async def _call(self, name: str, arguments: dict[str, Any]) -> None:
-        if name not in self._tools:
-            say("the server listed no such tool; calling it all the same", "warning")
-        problem = problem_with(arguments, self._schemas.get(name, {}))
-        if problem is not None:
-            say(f"  the schema says: {plain(problem, 300)}", "warning")
-        try:
-            call = ToolCall(self._session.server.name, name, arguments)
-        except ValueError as error:
-            say(f"not sent: {plain(str(error), 300)}", "bad")
-            return
-        started = time.monotonic()
-        result: Any = None
-        state = "cancelled"
-        with anyio.CancelScope() as scope, _cancelled_by_ctrl_c(scope):
-            try:
-                result = await self._session.call_tool(name, call.payload())
-                state = word_for(result)
-            except Exception as error:  # noqa: BLE001 - whatever fails is shown, and the session goes on
-                state = "FAILED"
-                say(plain(f"{type(error).__name__}: {error}", 500), "bad")
-        self._ended(call, state, time.monotonic() - started, result)
+        numbers = dict.fromkeys(("log", "result", "save", "again", "cancel"), calls)
+        return {**numbers, "pending": pending, "prompt": prompts}
 
-    def _ended(self, call: ToolCall, state: str, seconds: float, result: Any) -> None:
-        self._log = [*self._log[-MAX_LOG + 1 :], (call, state, seconds, result)]
-        style = "bad" if any(word.isupper() for word in state.split()) else "good"
-        say(f"#{len(self._log)} {identifier(call.tool).text}  {state}  {seconds:.1f} s", style)
-        if result is not None:
-            draw(lay_out_sections(result_sections(result), columns()))
+    def _feed_line(self, line: LogLine) -> None:
+        """Print our own warnings, such as a refused request; what the server writes is for /server."""
+        if line.source.text == _OWN_SOURCE and line.level in LEVELS and LEVELS.index(line.level) >= _WARNING:
+            self._later(line.text.text, "warning")
 
-    def _show_log(self, words: tuple[str, ...]) -> None:
-        if words and words[0].isdecimal() and 0 < int(words[0][:6]) <= len(self._log):
-            _, _, _, result = self._log[int(words[0][:6]) - 1]
-            if result is not None:
-                draw(lay_out_sections(result_sections(result), columns()))
-            return
-        for number, (call, state, seconds, _) in enumerate(self._log, 1):
-            head = own(f"#{number:<3} {state:<20} {seconds:6.1f} s  ")
-            draw(lay_out_sections((Section(joined([head, summary_of_call(call)]), ()),), columns()))
+    def _feed_change(self, what: str) -> None:
+        if what == "tools":
+            self._offers.stale = True
+        self._later(f"the server's {plain(what, 40)} have changed: /{plain(what, 40)} lists them", "note")
+
+    def _later(self, text: str, style: str) -> None:
+        # The feed tells in the connection's own task, which must not wait for the terminal.
+        asyncio.get_running_loop().call_soon(self.console.notice, text, style)
+
+    async def _say_lost(self, until_lost: Callable[[], Awaitable[str]]) -> None:
+        why = await until_lost()
+        self.console.notice(f"the connection is lost: {plain(why, 200)}. /quit, then connect again", "bad")
 
 
-@contextlib.contextmanager
-def _cancelled_by_ctrl_c(scope: anyio.CancelScope) -> Generator[None]:
-    """Let Ctrl-C cancel one call while it runs; the session and its server live on."""
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        loop.add_signal_handler(signal.SIGINT, scope.cancel)
-    except (NotImplementedError, RuntimeError, ValueError):  # not on this system, or not in this thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        if callable(before) or isinstance(before, signal.Handlers):
-            signal.signal(signal.SIGINT, cast("Any", before))
+_WARNING: Final = LEVELS.index("warning")

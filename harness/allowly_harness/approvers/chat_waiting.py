@@ -1,0 +1,139 @@
+"""Waiting for another approver on a terminal line, or behind the main prompt with a line now and then."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+from prompt_toolkit.application import in_terminal
+
+from allowly_harness.approvers.chat_console import BaseLine, Console, Place
+from allowly_harness.approvers.chat_question import closing_words
+from allowly_harness.approvers.chat_text import QuestionLine, say
+from allowly_harness.approvers.pending import PendingWait
+from allowly_harness.display.clock import Clock, duration
+from allowly_harness.display.sanitize import one_line, plain
+from allowly_harness.protocol.models import Answer
+
+REPORT_SECONDS: Final = 30.0
+"""The shortest pause between two lines about one wait that nobody looks at."""
+
+QUIET_REPORT_SECONDS: Final = 600.0
+"""The longest one, for a wait of which there is nothing new; it doubles from line to line."""
+
+
+class Waiting:
+    """One escalation that somebody else decides.
+
+    Args:
+        item: What is awaited.
+        console: Where it is shown.
+        place: Its place in the queue for the terminal; always aside.
+        clock: Where the time comes from.
+    """
+
+    def __init__(self, item: PendingWait, console: Console, place: Place, clock: Clock) -> None:
+        self._item, self._status = item, item.status
+        self._console, self._place = console, place
+        self._clock = clock
+        self._who = one_line(item.request.escalation_to or "an approver", 60).text
+        self._line = QuestionLine(self._message)
+        self._evicted = anyio.Event()
+
+    async def run(self) -> Answer:
+        """Wait until the person says something; cancelled when the escalation is decided."""
+        say_now = not self._console.is_read
+        try:
+            while True:
+                if say_now and not self._console.is_read:
+                    answer = await self._on_the_line()
+                    if answer is not None:
+                        return answer
+                    self._console.on_aside(self._item)
+                self._place.asked_for = anyio.Event()
+                await self._behind()
+                say_now = True
+        except anyio.get_cancelled_exc_class():
+            if self._item.closure is not None:
+                self._console.notice(f"#{self._item.number} {closing_words(self._item.closure)}", "warning")
+            raise
+
+    async def _on_the_line(self) -> Answer | None:
+        """Read what the person types; `None` when they go back to the main prompt."""
+        self._evicted = anyio.Event()
+        answer: Answer | None = None
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._let_go, group.cancel_scope)
+            async with in_terminal():
+                with self._console.reading(BaseLine(self._line.session), evict=self._evicted.set):
+                    answer = await self._read()
+            group.cancel_scope.cancel()
+        self._place.closed.set()
+        return answer
+
+    async def _let_go(self, scope: anyio.CancelScope) -> None:
+        await self._evicted.wait()
+        scope.cancel()
+
+    async def _read(self) -> Answer | None:
+        say(f'#{self._item.number} Waiting for "{self._who}", until {self._item.deadline.local_time}.', "heading")
+        flush = True
+        try:
+            while True:
+                typed = " ".join((await self._line.read(flush=flush)).lower().split())
+                flush = False
+                match typed:
+                    case "later" | "defer":
+                        return Answer.defer()
+                    case "give up":
+                        return Answer.cancel()
+                    case "back" if self._console.has_prompt:
+                        say(f"Still waiting behind the prompt: /pending {self._item.number}", "note")
+                        return None
+                    case "check":
+                        self._status.check_now()
+                    case "":
+                        pass
+                    case _:
+                        say(f"Type {self._offers}.", "warning")
+        except KeyboardInterrupt:
+            return Answer.cancel()
+        except EOFError:
+            return Answer.defer()
+
+    async def _behind(self) -> None:
+        """Report now and then, until the person wants to see it."""
+        said, pause = self._status.problem, REPORT_SECONDS
+        while not self._place.asked_for.is_set():
+            with anyio.move_on_after(pause):
+                await self._place.asked_for.wait()
+                return
+            changed = self._status.problem != said
+            said = self._status.problem
+            pause = REPORT_SECONDS if changed else min(pause * 2, QUIET_REPORT_SECONDS)
+            problem = f"; {plain(said, 200)}" if said else ""
+            self._console.notice(
+                f'#{self._item.number} still waiting for "{self._who}", {self._waited}, {self._checked}{problem}',
+                "note",
+            )
+
+    @property
+    def _waited(self) -> str:
+        return duration(self._clock.monotonic() - self._item.started)
+
+    @property
+    def _checked(self) -> str:
+        if self._status.last_checked is None:
+            return "not checked yet"
+        seconds = (self._clock.now() - self._status.last_checked).total_seconds()
+        return f"checked {max(0, round(seconds))} s ago"
+
+    @property
+    def _offers(self) -> str:
+        back = "back (to the prompt, waiting on), " if self._console.has_prompt else ""
+        return f"{back}check, later (leave it open) or give up (take the call back)"
+
+    def _message(self) -> list[tuple[str, str]]:
+        back = "back | " if self._console.has_prompt else ""
+        words = f", {self._checked}  {back}check | later | give up: "
+        return [("class:time", f"waited {self._waited}"), ("", words)]
