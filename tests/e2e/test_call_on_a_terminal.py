@@ -1,5 +1,12 @@
 """`allowly-harness call` in a real terminal: one call, one question, one answer typed by a person."""
 
+import json
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 
 pytestmark = pytest.mark.terminal
@@ -79,3 +86,100 @@ def test_the_result_goes_down_a_pipe_while_the_question_is_put_on_the_terminal(
         terminal.exit_code()
 
     assert "DELIVERED" in terminal.screen()
+
+
+HASTY = """
+import json
+from datetime import UTC, datetime, timedelta
+
+import anyio
+from mcp.server import Server
+from mcp.server.stdio import stdio_server
+from mcp_types import CallToolResult, ListToolsResult, TextContent, Tool
+
+async def list_tools(ctx, params):
+    return ListToolsResult(tools=[Tool(name="t", input_schema={"type": "object"})])
+
+async def call_tool(ctx, params):
+    ends = datetime.now(UTC) + timedelta(seconds=2)
+    blocked = {"decision": "confirm", "reason": "asked", "confirm_nonce": "cnf_" + "a" * 32,
+               "confirm_prompt_hint": "", "confirm_expires_at": ends.isoformat()}
+    return CallToolResult(content=[TextContent(type="text", text=json.dumps(blocked))], is_error=True)
+
+async def main():
+    server = Server("hasty", on_list_tools=list_tools, on_call_tool=call_tool)
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+anyio.run(main)
+"""
+
+
+@pytest.fixture
+def no_lookup(user) -> Iterator[None]:
+    """An authority that offers no look-up and knows no question."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(404 if self.path.endswith("/lookup") else 410)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    user.environ |= {"ALLOWLY_BASE_URL": f"http://127.0.0.1:{server.server_port}", "ALLOWLY_KEY": "k" * 20}
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_question_that_ends_while_it_is_read_exits_with_6(no_lookup, terminal, tmp_path, program) -> None:
+    hasty = tmp_path / "hasty.py"
+    hasty.write_text(HASTY)
+
+    terminal.start([program, "call", f"{sys.executable} {hasty}", "t"])
+    terminal.wait_for("(?i)expired")
+    terminal.type("close")
+    terminal.press("Enter")
+
+    assert terminal.exit_code() == 6
+    assert "This is not a refusal" in terminal.screen()
+
+
+def test_a_no_and_its_reason_are_in_the_document_too(office, serve_http, terminal, program, tmp_path) -> None:
+    written = tmp_path / "document.json"
+    with serve_http("mail") as url:
+        line = shlex.join([program, "call", url, *SEND, "--output", "json"])
+        terminal.start(["sh", "-c", f"{line} > {written}"])
+        terminal.wait_for(r"approve (\w\w)\b")
+        terminal.type("deny not today")
+        terminal.press("Enter")
+
+        assert terminal.exit_code() == 4
+    found = json.loads(written.read_text())
+    assert (found["outcome"], found["exit_code"], found["rounds"]) == ("denied_by_person", 4, 1)
+    assert "not today" in found["content"][0]["text"]
+
+
+def test_progress_is_one_line_that_is_gone_in_the_end(user, terminal, program) -> None:
+    terminal.start([program, "call", "demo:mail", "sync_mailbox", "--arg", "address=ada@example.com"])
+    terminal.wait_for(r"progress +\d+%")
+
+    assert terminal.exit_code() == 0
+    assert "progress" not in terminal.screen()
+    assert "0 messages" in terminal.screen()
+
+
+def test_arguments_typed_on_standard_input_leave_nobody_to_ask(user, office, serve_http, terminal, program) -> None:
+    """G1: what was typed there was data, and so would be whatever comes next."""
+    with serve_http("mail") as url:
+        terminal.start([program, "call", url, "send_email", "--json", "-"])
+        terminal.type('{"to": "ada@example.com", "subject": "s", "body": "b"}')
+        terminal.press("Enter", "C-d")
+
+        assert terminal.exit_code() == 5
+    assert office.mail.addresses() == []
