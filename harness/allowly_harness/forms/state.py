@@ -258,6 +258,12 @@ class FormState:
         why = check.why if check.verdict is Verdict.UNCHECKED else ""
         return Examination(None if unreadable else value, tuple(problems), why, check.left_out)
 
+    def judge(self, value: dict[str, Any]) -> Examination:
+        """Check JSON that was written by hand."""
+        check = self._checker.check(value)
+        problems = tuple(FormProblem(problem.path, problem.message) for problem in check.problems)
+        return Examination(value, problems, check.why if check.verdict is Verdict.UNCHECKED else "", check.left_out)
+
     def peek(self) -> dict[str, Any]:
         """Return the JSON with text that makes no value put in as text, so that nothing typed is lost."""
         made = self._value(self.form.root, (), None)
