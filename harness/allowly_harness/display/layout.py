@@ -23,6 +23,7 @@ GUTTER: Final = "| "
 
 _INDENT: Final = "  "
 _LABEL_WIDTH: Final = 18
+_LABEL_HANG: Final = 4
 
 
 class Role(StrEnum):
@@ -123,7 +124,10 @@ def _row(row: Row, column: int, width: int) -> list[Line]:
     if row.alone or cells(row.label.text) > column:
         head = _label_lines(row, left, width)
         if row.alone:
-            return [*_with_note(head, note, left + len(_INDENT), width), *_quoted(row, width)]
+            noted = _with_note(head, note, left + len(_INDENT), width)
+            if len(noted) == len(head):
+                return [*noted, *_quoted(row, width)]
+            return [*head, *_quoted(row, width), *_with_note([], note, left + len(_INDENT), width)]
         body = _indented(row, left + len(_INDENT), width)
         return [*head, *_with_note(body, note, left + len(_INDENT), width)]
     indent = left + (column + 2 if row.label.text else 0)
@@ -135,8 +139,12 @@ def _row(row: Row, column: int, width: int) -> list[Line]:
 
 
 def _label_lines(row: Row, left: int, width: int) -> list[Line]:
-    lines = fold(row.label, width - left) if row.label.text else ()
-    return [(Piece(" " * left), *pieces(line, _label_role(row))) for line in lines]
+    # Further lines of a label stand right of where its value begins, so that they are no label and no value.
+    lines = fold_exact(row.label, width - left, _LABEL_HANG) if row.label.text else ()
+    return [
+        (Piece(" " * (left + (_LABEL_HANG if number else 0))), *pieces(line, _label_role(row)))
+        for number, line in enumerate(lines)
+    ]
 
 
 def _label_role(row: Row) -> Role:

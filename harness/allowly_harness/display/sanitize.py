@@ -164,7 +164,8 @@ def identifier(name: str, limit: int = MAX_IDENTIFIER_CHARACTERS) -> Shown:
     """Make a tool, argument or server name unmistakable: plain ASCII, all else escaped.
 
     Outside of `[A-Za-z0-9_.-]` every character is marked, and escaped unless it is printable ASCII,
-    so a Cyrillic letter cannot pose as a Latin one, and what is shown of it holds no space.
+    so a Cyrillic letter cannot pose as a Latin one, and what is shown of it holds no space, no `|` and
+    no backslash but those of escapes.
     `odd` says that this happened, or that the name is empty or longer than `limit` characters.
     """
     kept, cut = name[:limit], max(0, len(name) - limit)
@@ -175,7 +176,7 @@ def identifier(name: str, limit: int = MAX_IDENTIFIER_CHARACTERS) -> Shown:
             spans.append(Span(character))
         else:
             strange += 1
-            printable = " " < character <= "~" and character != "\\"
+            printable = " " < character <= "~" and character not in "\\|"
             spans.append(Span(character if printable else escape(character), altered=True))
     if not name:
         spans.append(Span("(no name)", altered=True))
