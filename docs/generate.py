@@ -19,21 +19,49 @@ from allowly_harness.protocol.lifecycle import TRANSITIONS
 HERE = Path(__file__).parent
 MARK = "<!-- generated: lifecycle -->"
 
+BEFORE = """# Command line
+
+stdout is data, stderr is everything else. This page is generated from the program.
+
+Something does not work? `allowly-harness doctor` says what, and what to do next. To have your shell complete
+commands, options and demo servers, see [completion](#allowly-harness-completion).
+"""
+
+DOCUMENT = """## The document of `call --output json`
+
+One line, also for a call that was refused, that nobody heard, or that never reached a server. Only what the command
+line itself rejects (an unknown option, an argument that cannot be read) and a call that was ended by SIGTERM or SIGHUP
+write none.
+
+| member | type | what it is |
+|---|---|---|
+| `outcome` | string or null | how the approval ended, as in the table below; `null` if the server sent no result |
+| `exit_code` | integer | the code that the program exits with |
+| `rounds` | integer | how many questions were raised; 0 for a call that was not guarded, or allowed at once |
+| `digest` | string or null | SHA-256 over server, tool and canonical arguments; `null` if no call was made |
+| `is_error` | boolean | whether there is no result, or one that reports an error |
+| `content` | array | the content blocks of the result, as in MCP |
+| `structured` | any | the structured content of the result, or `null` |
+| `seconds` | number | how long it took, the time included that a person thought about it |
+| `message` | string or null | why there is no result, in a sentence |
+"""
+
 
 def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """Yield a command and those below it, each as the words that a user types."""
     yield words
     if isinstance(command, click.Group):
-        for name, below in sorted(command.commands.items()):
+        for name, below in command.commands.items():
             yield from commands(below, (*words, name))
 
 
 def command_line() -> str:
     """Return the page with every help text."""
-    parts = ["# Command line\n\nstdout is data, stderr is everything else. This page is generated from the program.\n"]
+    parts = [BEFORE]
     for words in commands(cli, ("allowly-harness",)):
         shown = CliRunner().invoke(cli, [*words[1:], "--help"], prog_name=words[0], terminal_width=100)
         parts.append(f"## {' '.join(words)}\n\n```text\n{shown.output.rstrip()}\n```\n")
+    parts.append(DOCUMENT)
     parts.append("## Exit codes\n\n| code | name | outcomes of `call` |\n|---|---|---|")
     for code in ExitCode:
         outcomes = ", ".join(outcome for outcome, its in OUTCOME_CODES.items() if its is code)

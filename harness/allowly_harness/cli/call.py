@@ -31,8 +31,12 @@ MAX_PROBLEMS: Final = 5
     metavar="NAME=VALUE",
     help="An argument, see above. Repeatable.",
 )
-@click.option("--json", "text", metavar="OBJECT", help="All arguments as one JSON object, @FILE, or - for stdin.")
-@click.option("--no-check", is_flag=True, help="Send it even if the server lists no such tool or its schema differs.")
+@click.option(
+    "--json", "text", metavar="OBJECT", help="All arguments as one JSON object, @FILE, or - for standard input."
+)
+@click.option(
+    "--no-check", is_flag=True, help="Do not hold tool and arguments against what the server lists; it decides."
+)
 @click.option(
     "--output",
     type=click.Choice(["text", "json"]),
@@ -71,7 +75,8 @@ def call(
     standard output, everything else to standard error.
 
     \b
-    allowly-harness call demo:mail send_email --arg to=ada@example.com --arg subject=Hi --arg body=Hello
+    allowly-harness call demo:mail send_email --arg to=ada@example.com \\
+        --arg subject=Hi --arg body=Hello
 
     \b
     --arg NAME=TEXT    text; where the tool's schema wants something else than text,
@@ -91,7 +96,16 @@ def call(
     from allowly_harness.cli.running import run
 
     given = read_given(pairs, text)
-    target = Target(server, authority, acting_as, parse_variables(variables), era, timeout, quiet=quiet)
+    target = Target(
+        server,
+        authority,
+        acting_as,
+        parse_variables(variables),
+        era,
+        timeout,
+        quiet,
+        requester="you, with a single call",
+    )
     report = Report(output)
     one = _Call(target, tool, given, report, unattended, not no_check, quiet)
     return run(one.make, on_failure=report.failed)

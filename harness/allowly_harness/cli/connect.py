@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from allowly_harness.cli.exits import ExitCode, fail
-from allowly_harness.cli.options import complete_server, parse_variables, server_options
+from allowly_harness.cli.exits import ExitCode, fail, say
+from allowly_harness.cli.options import complete_server, complete_theme, parse_variables, server_options
 
 if TYPE_CHECKING:
     from allowly_harness.cli.opening import Target
+    from allowly_harness.protocol.models import ServerInfo
+    from allowly_harness.servers import ServerSpec
+    from allowly_harness.settings import TerminalSettings
+
+
+THEME_OPTION: Final = click.option(
+    "--theme",
+    metavar="NAME",
+    shell_complete=complete_theme,
+    help="How the full screen looks.  [default: configuration]",
+)
 
 
 @click.command(short_help="Open a terminal session on a server.")
@@ -20,11 +33,13 @@ if TYPE_CHECKING:
 @click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS...]")
 @click.option("--tui", "front_end", flag_value="tui", help="The full screen; an error where it cannot be drawn.")
 @click.option("--chat", "front_end", flag_value="chat", help="Line by line; for screen readers and slow lines.")
+@THEME_OPTION
 @server_options
 def connect(
     server: str,
     arguments: Sequence[str],
     front_end: str | None,
+    theme: str | None,
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
@@ -34,7 +49,8 @@ def connect(
     """Open a session on SERVER: see its tools, call them, answer what it asks.
 
     SERVER is a URL, a Python or JavaScript file, a command, or demo:NAME. Without --tui or --chat the
-    full screen is used where the terminal can draw it.
+    full screen is used where the terminal can draw it. Both do the same; --chat is the one that screen
+    readers can follow. Colours are left out where NO_COLOR is set.
 
     \b
     allowly-harness connect demo:mail
@@ -46,24 +62,30 @@ def connect(
 
     command = (server, *arguments) if arguments else server
     target = Target(command, authority, acting_as, parse_variables(variables), era, timeout)
-    return run(lambda: open_front_end(target, front_end))
+    return run(lambda: open_front_end(target, front_end, theme=theme))
 
 
-async def open_front_end(target: Target, front_end: str | None, hints: Sequence[str] = ()) -> int:
+async def open_front_end(
+    target: Target, front_end: str | None, hints: Sequence[str] = (), *, theme: str | None = None
+) -> int:
     """Open a session and hand it to a front end.
 
     Args:
         target: The server, and how to reach it.
         front_end: "tui", "chat", or `None` for what the terminal can do.
         hints: A few words on what to try, shown at the start.
+        theme: How the full screen looks; `None` for what is configured.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return fail(
             "connect needs a terminal; nothing is asked or approved without one. For scripts: allowly-harness call",
             ExitCode.USAGE,
         )
+    from allowly_harness.settings import load_settings
     from allowly_harness.tui.terminal import terminal_problem
 
+    # Read before the screen is drawn, so that what is wrong with it is said at once.
+    settings = load_settings(target.authority).terminal
     problem = terminal_problem()
     if front_end == "tui" and problem is not None:
         return fail(f"the full screen cannot be drawn: {problem}; use --chat", ExitCode.USAGE)
@@ -72,26 +94,46 @@ async def open_front_end(target: Target, front_end: str | None, hints: Sequence[
 
         if not is_terminal():
             return fail("connect --chat needs standard output to be a terminal, too", ExitCode.USAGE)
-        return await _chat(target, hints)
-    return await _tui(target, hints)
+        if front_end is None:
+            say(f"The full screen cannot be drawn here ({problem}); going on line by line.")
+        return await _chat(target, hints, settings)
+    return await _tui(target, hints, settings if theme is None else replace(settings, theme=theme))
 
 
-async def _chat(target: Target, hints: Sequence[str]) -> int:
+async def _chat(target: Target, hints: Sequence[str], settings: TerminalSettings) -> int:
     from allowly_harness.approvers.chat import ChatApprover
     from allowly_harness.chat import run_chat
     from allowly_harness.cli.opening import open_session
+    from allowly_harness.servers import parse_server
+    from allowly_harness.workbench.feed import ServerFeed
 
-    async with open_session(target, ChatApprover()) as session:
-        return await run_chat(session, hints=hints)
+    _, log = _described(parse_server(target.server))
+    feed = ServerFeed(log)
+    async with open_session(target, ChatApprover(), server_log=log, **feed.options) as session:
+        return await run_chat(session, hints=hints, feed=feed, settings=settings)
 
 
-async def _tui(target: Target, hints: Sequence[str]) -> int:
-    from allowly_harness import locations
+async def _tui(target: Target, hints: Sequence[str], settings: TerminalSettings) -> int:
     from allowly_harness.cli.opening import open_session
     from allowly_harness.servers import parse_server
     from allowly_harness.tui import TuiApprover, run_tui
+    from allowly_harness.workbench.feed import ServerFeed
 
-    approver = TuiApprover()
-    log = locations.server_log(parse_server(target.server).info.name)
-    async with open_session(target, approver, server_log=log) as session:
-        return await run_tui(session, approver=approver, hints=hints, server_log=log)
+    server, log = _described(parse_server(target.server))
+    approver, feed = TuiApprover(), ServerFeed(log)
+    return await run_tui(
+        lambda: open_session(replace(target, quiet=True), approver, server_log=log, **feed.options),
+        approver=approver,
+        hints=hints,
+        feed=feed,
+        server_log=log,
+        settings=settings,
+        server=server,
+    )
+
+
+def _described(spec: ServerSpec) -> tuple[ServerInfo, Path | None]:
+    """Return what the server is called, and where its standard error goes if it is started here."""
+    from allowly_harness import locations
+
+    return spec.info, locations.server_log(spec.info.name) if spec.command else None

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from allowly_harness.cli.connect import THEME_OPTION, open_front_end
 from allowly_harness.cli.options import DEMO_SERVERS
 
 HINTS: Final = (
@@ -16,11 +17,18 @@ HINTS: Final = (
     "forward_all     is denied",
 )
 
+MORE: Final = (
+    "create_filter   has a form with parts; schedule_mail asks you for a day",
+    "sync_mailbox    takes its time; show_mailbox answers with a picture and links",
+)
+"""What only `demo:mail` has."""
+
 
 @click.command(short_help="See the whole loop on this machine.")
 @click.option("--script", is_flag=True, help="Play the loop by itself, even on a terminal.")
 @click.option("--tui", "front_end", flag_value="tui", help="Insist on the full screen.")
 @click.option("--chat", "front_end", flag_value="chat", help="Line by line.")
+@THEME_OPTION
 @click.option(
     "--server",
     type=click.Choice(DEMO_SERVERS),
@@ -39,6 +47,7 @@ HINTS: Final = (
 def demo(
     script: bool,
     front_end: str | None,
+    theme: str | None,
     server: str,
     acting_as: str | None,
     era: str,
@@ -49,7 +58,6 @@ def demo(
     nothing leaves it. On a terminal you answer; without one, or with --script, a scripted person does,
     every step is printed, and the exit code is 0 only if exactly the approved mails were delivered.
     """
-    from allowly_harness.cli.connect import open_front_end
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.running import run
     from allowly_harness.settings import EMBEDDED
@@ -61,4 +69,5 @@ def demo(
 
         return run(lambda: play(server, era=era))
     target = Target(f"demo:{server}", EMBEDDED, acting_as, era=era)
-    return run(lambda: open_front_end(target, front_end, HINTS))
+    hints = (*HINTS, *MORE) if server == "mail" else HINTS[:3]
+    return run(lambda: open_front_end(target, front_end, hints, theme=theme))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from allowly_harness.cli.exits import ExitCode
-from allowly_harness.cli.options import complete_server, parse_variables, server_options
+from allowly_harness.cli.options import complete_server, connection_options, parse_variables
 
 if TYPE_CHECKING:
     from allowly_harness.cli.checkups.finding import Finding, Tell
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="text: a line for each check. json: one document.",
 )
-@server_options
+@connection_options
 def doctor(
     server: str | None,
     output: Literal["text", "json"],
     authority: str | None,
-    acting_as: str | None,
     variables: Sequence[str],
     timeout: float,
     era: str,
@@ -52,7 +51,7 @@ def doctor(
         return run(lambda: _examine(None, authority, output))
     from allowly_harness.cli.opening import Target
 
-    target = Target(server, authority, acting_as, parse_variables(variables), era, timeout, quiet=True)
+    target = Target(server, authority, None, parse_variables(variables), era, timeout, quiet=True)
     return run(lambda: _examine(target, authority, output))
 
 

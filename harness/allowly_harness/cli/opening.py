@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class Target:
         era: "auto", "modern" or "legacy".
         timeout: How long the server may take to answer one request, in seconds.
         quiet: Say nothing while connecting.
+        requester: Who makes the calls, as the person is told.
     """
 
     server: str | Sequence[str]
@@ -45,6 +46,7 @@ class Target:
     era: str = "auto"
     timeout: float = 300.0
     quiet: bool = False
+    requester: str = "you, on this terminal"
 
     @property
     def is_demo(self) -> bool:
@@ -120,7 +122,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
         named = target.server if isinstance(target.server, str) else target.server[0]
         say(f"Connecting to {plain(named)} ...")
     if target.is_demo and settings.authority is None:
-        settings = Settings(EMBEDDED, settings.api_key)
+        settings = replace(settings, authority=EMBEDDED)
     async with open_authority(settings) as authority, AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="allowly-demo-mail-"))
         variables = await _variables(target, authority, Path(folder))
@@ -132,6 +134,8 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
             env=variables | target.variables,
             read_timeout_seconds=target.timeout,
             era=target.era,  # type: ignore[arg-type]
+            requester=target.requester,
+            dangerous=settings.approval.dangerous,
             **options,
         )
         async with connection as session:

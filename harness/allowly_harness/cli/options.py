@@ -32,6 +32,14 @@ def complete_authority(_: click.Context, __: click.Parameter, incomplete: str) -
     return [CompletionItem(name) for name in ("embedded",) if name.startswith(incomplete)]
 
 
+def complete_theme(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Complete a theme of the full screen."""
+    from click.shell_completion import CompletionItem
+    from textual.theme import BUILTIN_THEMES
+
+    return [CompletionItem(name) for name in sorted(BUILTIN_THEMES) if name.startswith(incomplete)]
+
+
 def complete_variable(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Complete the name of a variable; never its value."""
     from click.shell_completion import CompletionItem
@@ -39,19 +47,20 @@ def complete_variable(_: click.Context, __: click.Parameter, incomplete: str) ->
     return [CompletionItem(name) for name in sorted(os.environ) if name.startswith(incomplete)]
 
 
-_SERVER_OPTIONS: Final = (
+_AS_OPTION: Final = click.option(
+    "--as",
+    "acting_as",
+    metavar="NAME",
+    help="Open the session as this approver: escalations to exactly this name may be decided here.",
+)
+
+_CONNECTION_OPTIONS: Final = (
     click.option(
         "--authority",
         metavar="URL",
         shell_complete=complete_authority,
         help="The authorization API: https, http on this machine, or 'embedded' to run one inside this program. "
         "Default: ALLOWLY_BASE_URL, then the configuration file.",
-    ),
-    click.option(
-        "--as",
-        "acting_as",
-        metavar="NAME",
-        help="Open the session as this approver: escalations to exactly this name may be decided here.",
     ),
     click.option(
         "--env",
@@ -79,11 +88,16 @@ _SERVER_OPTIONS: Final = (
 )
 
 
-def server_options(command: CommandT) -> CommandT:
-    """Add the options of every command that opens a session on a server."""
-    for option in reversed(_SERVER_OPTIONS):
+def connection_options(command: CommandT) -> CommandT:
+    """Add the options of every command that reaches a server."""
+    for option in reversed(_CONNECTION_OPTIONS):
         command = option(command)
     return command
+
+
+def server_options(command: CommandT) -> CommandT:
+    """Add the options of every command that opens a session for somebody on a server."""
+    return _AS_OPTION(connection_options(command))
 
 
 def parse_variables(variables: Sequence[str]) -> dict[str, str]:
