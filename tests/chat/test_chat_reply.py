@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from allowly_harness.approvers.chat_reply import (
     CODE_ALPHABET,
     EXPIRED_CHOICES,
+    Reply,
     Verb,
     choices_for,
     draw_code,
@@ -92,3 +93,30 @@ def test_codes_are_drawn_from_an_unambiguous_alphabet_and_differ():
     assert len(codes) > 50
     assert all(len(code) == 2 and set(code) <= set(CODE_ALPHABET) for code in codes)
     assert not set("ilo01") & set(CODE_ALPHABET)
+
+
+DANGEROUS = st.lists(st.sampled_from(["approve", "resolve", "k7", "k8", "delete", "deny", "APPROVE", "yes", "", " "]))
+
+
+@given(DANGEROUS.map(" ".join) | st.text(max_size=40))
+def test_only_the_word_the_code_and_the_danger_approve_a_dangerous_call(line):
+    """G1."""
+    approves = parse_reply(line, ALL, "k7", word="delete").verb is Verb.APPROVE
+
+    words = line.lower().split()
+    assert approves == (words[:3] in (["approve", "k7", "delete"], ["resolve", "k7", "delete"]))
+
+
+@given(WORDS.map(" ".join) | st.text(max_size=40))
+def test_only_the_word_and_the_code_approve(line):
+    """G1."""
+    approves = parse_reply(line, ALL, "k7").verb is Verb.APPROVE
+
+    assert approves == (line.lower().split()[:2] in (["approve", "k7"], ["resolve", "k7"]))
+
+
+def test_an_edit_an_answer_and_a_deferral_are_read_with_their_text():
+    assert parse_reply("edit to='a b'", ALL, "k7") == Reply(Verb.EDIT, "to='a b'")
+    assert parse_reply("answer  two  spaces", ALL, "k7") == Reply(Verb.RESPOND, "two  spaces")
+    assert parse_reply("defer", ALL, "k7").verb is Verb.DEFER
+    assert parse_reply("?", ALL, "k7").verb is Verb.HELP
