@@ -35,6 +35,11 @@ GROUPS: dict[str, list[str]] = {
     "binding": ["tests/protocol/test_binding.py", "tests/protocol/test_models.py"],
     "driver": ["tests/test_driver.py"],
     "session": ["tests/session/test_call_tool.py"],
+    "facts": ["tests/session/test_request_facts.py"],
+    "elsewhere": ["tests/session/test_elsewhere.py"],
+    "inputs": ["tests/session/test_server_inputs.py"],
+    "legs": ["tests/session/test_legs.py"],
+    "desk": ["tests/session/test_desk.py"],
 }
 """The tests, by what a mutant may name to be killed by."""
 
@@ -142,10 +147,11 @@ def tried(mutant: Mutant, groups: Iterable[str]) -> dict[str, str]:
 
 def main(words: list[str]) -> int:
     """Run the mutants, print the table and return the exit code: 0 if every one was killed as demanded."""
+    import seeded_asking
     import seeded_edges
     import seeded_flow
 
-    everything = (*seeded_flow.MUTANTS, *seeded_edges.MUTANTS)
+    everything = (*seeded_flow.MUTANTS, *seeded_edges.MUTANTS, *seeded_asking.MUTANTS)
     chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]
     used = sorted({killer for mutant in chosen for killer in mutant.killers})
     healthy = tried(Mutant("nothing broken", "", (), ()), used)

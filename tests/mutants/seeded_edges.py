@@ -19,6 +19,14 @@ def performer(old: str, new: str) -> Patch:
     return Patch(HARNESS + "performer.py", old, new)
 
 
+def asking(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "asking.py", old, new)
+
+
+def awaiting(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "awaiting.py", old, new)
+
+
 def session(old: str, new: str) -> Patch:
     return Patch(HARNESS + "session.py", old, new)
 
@@ -116,15 +124,18 @@ LIFECYCLE = (
 
 EDGES = (
     Mutant(
-        "a late yes counts", "G1", (performer("late = self.now() >= request.expires_at", "late = False"),), ("driver",)
+        "a late yes counts",
+        "G1",
+        (asking("late = self.now() >= self.request.expires_at", "late = False"),),
+        ("driver",),
     ),
     Mutant(
         "an approver that crashes has approved",
         "G1",
         (
-            performer(
-                'closed without an answer.")\n            return Answer.cancel()',
-                'closed without an answer.")\n            return Answer.approve()',
+            asking(
+                'closed without an answer.")\n                self._said = Answer.cancel()',
+                'closed without an answer.")\n                self._said = Answer.approve()',
             ),
         ),
         ("driver", "session"),
@@ -132,7 +143,7 @@ EDGES = (
     Mutant(
         "anything an approver returns is an answer",
         "G1",
-        (performer("_checked(await self.desk.ask(request))", "await self.desk.ask(request)"),),
+        (asking("checked(await self.desk.ask(self.request))", "await self.desk.ask(self.request)"),),
         ("driver",),
     ),
     Mutant(
@@ -179,7 +190,7 @@ EDGES = (
     Mutant(
         "giving up loses against the last poll",
         "G5",
-        (performer("if not group.cancel_scope.cancel_called:", "if polled:"),),
+        (awaiting("self._said or self._found or resolution", "self._found or self._said or resolution"),),
         ("driver",),
     ),
     Mutant(
@@ -210,8 +221,7 @@ EDGES = (
         (
             session(
                 "                return _no_reply(error)",
-                "                again = await super(ApprovingClientSession, self).call_tool(\n"
-                "                    name, payload, *args, **options\n                )",
+                "                return self._reply(await send(payload))",
             ),
         ),
         ("session",),

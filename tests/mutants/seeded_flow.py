@@ -191,11 +191,7 @@ FLOW = (
     Mutant(
         "an edit sends the old arguments",
         "G2",
-        (
-            flow(
-                "talk.call, talk.edited, talk.approved = call, True, False", "talk.edited, talk.approved = True, False"
-            ),
-        ),
+        (flow("talk.call, talk.approved = call, False", "talk.approved = False"),),
         ("property", "steps", "session"),
     ),
     Mutant(
