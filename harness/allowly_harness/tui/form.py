@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
 from allowly_harness.display.sanitize import joined
 from allowly_harness.forms.deeds import Deed, act, choices_of, pick, picked_in
@@ -30,7 +30,7 @@ from allowly_harness.forms.reading import read_form
 from allowly_harness.forms.state import Examination, FormProblem, FormRow, FormState
 from allowly_harness.forms.status import NEEDED, slot_of, status_of
 from allowly_harness.tui.form_fields import FormFields
-from allowly_harness.tui.form_inputs import FormLine, FormText
+from allowly_harness.tui.form_inputs import FormLine, FormText, Said
 from allowly_harness.tui.form_picker import PickerScreen
 from allowly_harness.tui.lines import content
 
@@ -91,8 +91,8 @@ class FormPane(Widget):
         self._fields = FormFields(classes="form-fields")
         self._raw_text = FormText(None, Kind.JSON)
         self._raw_text.add_class("form-raw")
-        self._about = Static(Content(""), classes="form-about", markup=False)
-        self._status = Static(Content(""), classes="form-status", markup=False)
+        self._about = Said(classes="form-about")
+        self._status = Said(classes="form-status")
         self._text = "{}"
         self._folded: set[Slot] = set()
         self._touched: set[Slot] = set()
@@ -323,6 +323,7 @@ class FormPane(Widget):
     def _build(self) -> None:
         """Draw everything anew."""
         self.set_class(self.raw, "-raw")
+        self.app.delay_update()  # else every row that arrives lays the whole screen out
         self._fields.clear()
         if self.raw:
             self._raw_text.show_text(self._text)
@@ -377,17 +378,17 @@ class FormPane(Widget):
         row = self._fields.row_of(self.screen.focused)
         if self.raw:
             why = f"JSON, because {self._why_raw}" if self._why_raw else "JSON of the whole call"
-            self._about.update(Content(why))
+            self._about.say(Content(why))
         elif row is None:
             empty = "" if self._fields.rows else "(no arguments)"
-            self._about.update(Content(empty))
+            self._about.say(Content(empty))
         else:
-            self._about.update(_about(row.field, one_line_only=self.has_class("-short")))
+            self._about.say(_about(row.field, one_line_only=self.has_class("-short")))
 
     def _draw_status(self) -> None:
         examination = self._examination
         self._status.set_class(bool(examination.problems), "-bad")
-        self._status.update(content(status_of(examination, text=self._text if self.raw else None)))
+        self._status.say(content(status_of(examination, text=self._text if self.raw else None)))
 
 
 def _about(field: Field, *, one_line_only: bool) -> Content:

@@ -62,10 +62,11 @@ class FormFields(VerticalScroll, can_focus=False):
         """Show the rows that there are now, with what stands in them and what is wrong with it."""
         rows = list(state.rows(folded=frozenset(folded)))
         wanted = {row.slot for row in rows}
-        for slot in [slot for slot in self._views if slot not in wanted]:
-            self._views.pop(slot).remove()
-        self._add(rows)
-        self.fit()
+        if wanted != self._views.keys():
+            for slot in [slot for slot in self._views if slot not in wanted]:
+                self._views.pop(slot).remove()
+            self._add(rows)
+            self.fit()
         for row in rows:
             problem = problems.get(row.slot)
             self._views[row.slot].show(

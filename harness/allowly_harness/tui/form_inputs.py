@@ -148,7 +148,25 @@ _DEEDS: Final[dict[str, Deed]] = {
 }
 
 
-class FormLine(Widget, can_focus=True):
+class Said(Widget):
+    """Draws content in a place of fixed size. Unlike Textual's `Static` it never lays the screen out again."""
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self._content = Content("")
+
+    def say(self, text: Content) -> None:
+        """Draw other content."""
+        if self._content != text:
+            self._content = text
+            self.refresh()
+
+    def render(self) -> Content:
+        """Render it."""
+        return self._content
+
+
+class FormLine(Said, can_focus=True):
     """A control of one line. The mouse opens it, as enter does.
 
     Args:
@@ -173,18 +191,7 @@ class FormLine(Widget, can_focus=True):
     def __init__(self, slot: Slot, *, group: bool = False) -> None:
         super().__init__()
         self.slot = slot
-        self._content = Content("")
         self.set_class(group, "-group")
-
-    def say(self, text: Content) -> None:
-        """Show the state of the field."""
-        if self._content != text:
-            self._content = text
-            self.refresh()
-
-    def render(self) -> Content:
-        """Render the line."""
-        return self._content
 
     def on_key(self, event: events.Key) -> None:
         """Take the keys of the control; up and down leave it."""

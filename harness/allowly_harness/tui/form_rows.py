@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
-from allowly_harness.display.width import cells
+from allowly_harness.display.width import cells, fold
 from allowly_harness.forms.deeds import choices_of
 from allowly_harness.forms.fields import NOTHING, Field, Kind, show_json
 from allowly_harness.forms.loading import Entry, State
@@ -28,61 +26,59 @@ INDENT: Final = 2
 MAX_LABEL_COLUMNS: Final = 24
 """Widest column of names, in columns."""
 
+MAX_PROBLEM_ROWS: Final = 3
+"""Most rows that a problem takes."""
+
 
 class FieldRow(Widget):
-    """A row.
+    """A row. It draws name and problem itself, around its control: widgets for them would make long forms slow.
 
     Args:
         row: What stands in it.
     """
 
     DEFAULT_CSS = """
-    FieldRow { height: auto; layout: vertical; }
-    FieldRow .line { height: auto; }
-    FieldRow .label { height: auto; color: $text-secondary; }
-    FieldRow .problem { height: auto; color: $text-warning; display: none; }
-    FieldRow.-bad .problem { display: block; }
-    FieldRow.-bad .label { color: $text-warning; }
-    FieldRow.-stacked .line { layout: vertical; }
+    FieldRow { height: auto; layout: vertical; color: $text-secondary; }
+    FieldRow > .row--problem { color: $text-warning; background: transparent; }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"row--problem"}
 
     def __init__(self, row: FormRow) -> None:
         super().__init__()
         self.row = row
-        self._fitted: tuple[int, int, bool] | None = None
-        self._problem: Shown | None = None
+        self._columns = 0
+        self._stacked = False
+        self._shown: object = None
+        self._label = Shown()
+        self._said: Shown | None = None
+        self._margin: tuple[int, int, int, int] = (0, 0, 0, 0)
         field = row.field
         self.control: FormText | FormLine
         if field.kind in TYPED_KINDS:
             self.control = FormText(row.slot, field.kind, secret=field.is_secret, many_lines=field.is_long)
         else:
             self.control = FormLine(row.slot, group=field.kind in (Kind.GROUP, Kind.ITEMS))
-        self._label = Static(Content(""), classes="label", markup=False)
-        self._said = Static(Content(""), classes="problem", markup=False)
 
     def compose(self) -> ComposeResult:
-        """Compose name, control and problem."""
-        with Horizontal(classes="line"):
-            yield self._label
-            yield self.control
-        yield self._said
+        """Compose the control."""
+        yield self.control
+
+    def on_resize(self) -> None:
+        """Make room for the problem in the new width."""
+        self._make_room()
 
     def fit(self, columns: int, *, stacked: bool) -> None:
-        """Give the names so many columns, or a line of their own."""
-        if self._fitted == (columns, self.row.depth, stacked):
-            return
-        self._fitted = columns, self.row.depth, stacked
-        self.set_class(stacked, "-stacked")
-        indent = self.row.depth * INDENT
-        self._label.styles.width = "100%" if stacked else columns
-        self._label.styles.padding = (0, 1, 0, indent)
-        self.control.styles.margin = (0, 0, 0, indent + INDENT if stacked else 0)
-        self._said.styles.padding = (0, 0, 0, indent + INDENT if stacked else columns)
+        """Give the name so many columns, or a line of its own."""
+        if (columns, stacked) != (self._columns, self._stacked):
+            self._columns, self._stacked = columns, stacked
+            self._make_room()
 
     def show(self, row: FormRow, entry: Entry, *, folded: bool, problem: Shown | None) -> None:
         """Show what was typed, and what is wrong with it."""
-        self.row = row
-        self._label.update(content(label_of(row, entry, folded=folded)))
+        shown = row, entry, folded, problem
+        if shown == self._shown:
+            return
+        self._shown, self.row = shown, row
         if isinstance(self.control, FormText):
             self.control.as_json = row.field.kind is Kind.JSON or entry.state is State.JSON
             self.control.say(content(_without_text(row.field, entry)))
@@ -90,13 +86,42 @@ class FieldRow(Widget):
         else:
             self.control.say(content(line_of(row.field, entry, folded=folded)))
             self.control.set_class(entry.state is not State.TYPED, "-empty")
-        note = _note(entry, row.field)
+        label, said = label_of(row, entry, folded=folded), _note(entry, row.field)
         if problem is not None:
-            note = joined(["! ", problem, " - " if note else "", note or Shown()])
-        if note != self._problem:
-            self._problem = note
-            self._said.update(content(note) if note is not None else Content(""))
-            self.set_class(note is not None, "-bad")
+            said = joined(["! ", problem, " - " if said else "", said or Shown()])
+        if (label, said) != (self._label, self._said):
+            self._label, self._said = label, said
+            self._make_room()
+            self.refresh()
+
+    def render(self) -> Content:
+        """Render what is not covered by the control."""
+        problem = self._problem_lines()
+        style = self.get_visual_style("row--problem")
+        label = content(self._label).truncate(max(1, self._label_width()), ellipsis=True)
+        lines = [Content(" " * self._indent) + (label.stylize(style) if problem else label)]
+        lines += [Content("")] * (self.size.height - 1 - len(problem))
+        lines += [Content(" " * self._margin[3]) + content(line).stylize(style) for line in problem]
+        return Content("\n").join(lines)
+
+    @property
+    def _indent(self) -> int:
+        return self.row.depth * INDENT
+
+    def _label_width(self) -> int:
+        return (self.size.width if self._stacked else self._columns - 1) - self._indent
+
+    def _problem_lines(self) -> tuple[Shown, ...]:
+        width = self.size.width - self._margin[3]
+        return fold(self._said, width)[:MAX_PROBLEM_ROWS] if self._said is not None and width > 0 else ()
+
+    def _make_room(self) -> None:
+        """Leave the name and the problem free of the control."""
+        left = self._indent + INDENT if self._stacked else self._columns
+        self._margin = (int(self._stacked), 0, 0, left)
+        margin = (int(self._stacked), 0, len(self._problem_lines()), left)
+        if margin != self._margin or self.control.styles.margin != margin:
+            self.control.styles.margin = margin
 
 
 def label_of(row: FormRow, entry: Entry, *, folded: bool) -> Shown:
