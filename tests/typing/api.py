@@ -19,7 +19,9 @@ from allowly_harness import (
     ToolCall,
     connect,
 )
-from allowly_harness.protocol.effects import Ask, Effect, Invoke, NoReply, Posted, Settle, ToolReply
+from allowly_harness.approvers.base import Closure, WaitStatus
+from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
+from allowly_harness.protocol.effects import AnsweredElsewhere, Ask, Effect, Invoke, NoReply, Posted, Settle, ToolReply
 from allowly_middleware import AllowlyMCPMiddleware
 
 
@@ -35,6 +37,24 @@ async def ask(request: ApprovalRequest) -> Answer:
 
 def a_plain_class_is_an_approver() -> Approver:
     return Person()
+
+
+class Everything(Person):
+    handles_expiry = True
+    handles_many = True
+
+    async def watch(self, request: ApprovalRequest, status: WaitStatus) -> Answer:
+        return Answer.defer()
+
+    async def elicit(self, request: ElicitationRequest) -> ElicitationReply:
+        return ElicitationReply.decline()
+
+    def closing(self, request: ApprovalRequest | ElicitationRequest, closure: Closure) -> None:
+        assert_type(closure.by, str | None)
+
+
+def an_approver_with_all_extras_is_an_approver() -> Approver:
+    return Everything()
 
 
 async def a_function_goes_wherever_an_approver_goes(authority: AuthorityClient) -> None:
@@ -54,7 +74,7 @@ def outcomes_are_text(outcome: ApprovalOutcome) -> str:
 
 
 def each_effect_has_a_reply_of_its_own(ask: Ask, invoke: Invoke, settle: Settle) -> object:
-    async_free: Effect[Answer] = ask
+    async_free: Effect[Answer | AnsweredElsewhere] = ask
     sent: Effect[ToolReply | NoReply] = invoke
     posted: Effect[Posted] = settle
     return async_free, sent, posted
