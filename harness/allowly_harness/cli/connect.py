@@ -114,22 +114,24 @@ async def _chat(target: Target, hints: Sequence[str], settings: TerminalSettings
 
 
 async def _tui(target: Target, hints: Sequence[str], settings: TerminalSettings) -> int:
-    from allowly_harness.cli.opening import open_session
+    from allowly_harness.cli.opening import delivering, open_session
     from allowly_harness.servers import parse_server
     from allowly_harness.tui import TuiApprover, run_tui
     from allowly_harness.workbench.feed import ServerFeed
 
     server, log = _described(parse_server(target.server))
     approver, feed = TuiApprover(), ServerFeed(log)
-    return await run_tui(
-        lambda: open_session(replace(target, quiet=True), approver, server_log=log, **feed.options),
-        approver=approver,
-        hints=hints,
-        feed=feed,
-        server_log=log,
-        settings=settings,
-        server=server,
-    )
+    # One folder for all connections of the session: what was delivered is still there after a reconnection.
+    with delivering(replace(target, quiet=True)) as lasting:
+        return await run_tui(
+            lambda: open_session(lasting, approver, server_log=log, **feed.options),
+            approver=approver,
+            hints=hints,
+            feed=feed,
+            server_log=log,
+            settings=settings,
+            server=server,
+        )
 
 
 def _described(spec: ServerSpec) -> tuple[ServerInfo, Path | None]:

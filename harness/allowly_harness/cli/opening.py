@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Target:
         timeout: How long the server may take to answer one request, in seconds.
         quiet: Say nothing while connecting.
         requester: Who makes the calls, as the person is told.
+        mail: Where a demo server delivers; `None` for a folder that lives as long as the connection.
     """
 
     server: str | Sequence[str]
@@ -47,11 +49,22 @@ class Target:
     timeout: float = 300.0
     quiet: bool = False
     requester: str = "you, on this terminal"
+    mail: Path | None = None
 
     @property
     def is_demo(self) -> bool:
         """Whether it is one of our demo servers, which need an authority to start at all."""
         return isinstance(self.server, str) and self.server.startswith(DEMO_PREFIX)
+
+
+@contextmanager
+def delivering(target: Target) -> Generator[Target]:
+    """Give a demo server a folder to deliver into that outlives its connections; it is removed in the end."""
+    if not target.is_demo or target.mail is not None:
+        yield target
+        return
+    with tempfile.TemporaryDirectory(prefix="allowly-demo-mail-", ignore_cleanup_errors=True) as folder:
+        yield replace(target, mail=Path(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +128,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
         ServerUnreachable: The server did not start or answer.
         AuthorityError: A demo's authorization could not be created.
     """
-    from allowly_harness.connection import connect
+    import anyio.to_thread
 
     settings = load_settings(target.authority)
     if sys.stderr.isatty() and not target.quiet:
@@ -123,9 +136,13 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
         say(f"Connecting to {plain(named)} ...")
     if target.is_demo and settings.authority is None:
         settings = replace(settings, authority=EMBEDDED)
+    # Half a second of imports: in a thread, so that a screen that is there already takes keys.
+    await anyio.to_thread.run_sync(_load, settings)
+    from allowly_harness.connection import connect
+
     async with open_authority(settings) as authority, AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="allowly-demo-mail-"))
-        variables = await _variables(target, authority, Path(folder))
+        target = stack.enter_context(delivering(target))
+        variables = await _variables(target, authority)
         connection = connect(
             target.server,
             approver=approver,
@@ -142,13 +159,24 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
             yield session
 
 
-async def _variables(target: Target, authority: OpenAuthority | None, mail: Path) -> dict[str, str]:
+def _load(settings: Settings) -> None:
+    needed = ["allowly_harness.connection"]
+    if settings.authority is not None:
+        needed += ["allowly_authority.client"]
+    if settings.authority == EMBEDDED:
+        needed += ["allowly_authority.embedded"]
+    for name in needed:
+        import_module(name)
+
+
+async def _variables(target: Target, authority: OpenAuthority | None) -> dict[str, str]:
     if authority is None:
         return {}
-    if target.is_demo:
+    if target.mail is not None:
         from allowly_demos.prepare import prepare
 
-        return await prepare(authority.client, base_url=authority.base_url, api_key=authority.api_key, root=mail)
+        where = {"base_url": authority.base_url, "api_key": authority.api_key}
+        return await prepare(authority.client, **where, root=target.mail)
     if authority.embedded:
         return {"ALLOWLY_BASE_URL": authority.base_url, "ALLOWLY_KEY": authority.api_key}
     return {}
