@@ -44,8 +44,16 @@ async def play(desk, request, steps) -> list[Answer]:
             await desk.until(lambda: desk.answers)
         got = list(desk.answers)
         group.cancel_scope.cancel()
-    await desk.until(lambda: desk.card == "MainScreen")
+    await put_away(desk)
     return got
+
+
+async def put_away(desk) -> None:
+    """Close the card of a question that was withdrawn."""
+    if desk.card != "MainScreen":
+        await desk.until(lambda: "WITHDRAWN" in desk.text)
+        await desk.press("escape", after=1.3)
+    await desk.until(lambda: desk.card == "MainScreen")
 
 
 async def test_a_and_then_y_approve(running, question):
@@ -115,12 +123,15 @@ async def test_a_folded_call_must_be_read_to_its_end_before_it_is_approved(runni
 
     assert await answers(running, request, 1.3, "a", 0.5, "y") == []
     assert await answers(running, request, 1.3, "v", "escape", "a", 0.5, "y") == []
-    assert await answers(running, request, 1.3, "v", "end", "escape", "a", 0.5, "y") == [Answer.approve(60)]
+    assert await answers(running, request, 1.3, "v", "end", "escape", "a", 0.5, "y") == []
+    pages = ["space"] * 8
+    assert await answers(running, request, 1.3, "v", *pages, "escape", *pages, "a", 0.5, "y") == [Answer.approve(60)]
 
 
 async def test_a_card_larger_than_the_screen_must_be_scrolled_before_it_is_approved(running, question):
     assert await answers(running, question(), 1.3, "a", 0.5, "y", size=(60, 15)) == []
-    assert await answers(running, question(), 1.3, "end", "a", 0.5, "y", size=(60, 15)) == [Answer.approve(60)]
+    assert await answers(running, question(), 1.3, "end", "a", 0.5, "y", size=(60, 15)) == []
+    assert await answers(running, question(), 1.3, *["space"] * 5, "a", 0.5, "y", size=(60, 15)) == [Answer.approve(60)]
 
 
 async def test_nothing_can_be_approved_on_a_tiny_screen(running, question):
@@ -142,14 +153,18 @@ async def test_the_card_holds_nothing_that_could_be_focused_or_clicked(running, 
         group.cancel_scope.cancel()
 
 
-async def test_a_withdrawn_question_closes_its_card(running, question):
+async def test_a_withdrawn_question_says_so_and_any_key_closes_it(running, question):
     async with running() as desk:
         async with anyio.create_task_group() as group:
             await opened(desk, group, question())
             group.cancel_scope.cancel()
 
+        await desk.until(lambda: "WITHDRAWN" in desk.text)
+        await desk.until(lambda: "The agent took its call back. Nothing was approved." in desk.text)
+        await desk.press("a", "y")
+        assert desk.card == "ApprovalScreen"
+        await desk.press("a", after=1.3)
         await desk.until(lambda: desk.card == "MainScreen")
-        await desk.until(lambda: any("withdrawn" in note.message for note in desk.app._notifications))
         assert "WAITING" not in desk.text
 
 
@@ -278,13 +293,21 @@ async def test_waiting_can_be_left_and_opened_again_and_given_up(running, questi
         await desk.until(lambda: "1 WAITING" in desk.text)
 
         await desk.press("p")
+        await desk.until(lambda: desk.card == "PendingScreen")
+        await desk.press("enter")
         await desk.until(lambda: desk.card == "WaitingScreen" and desk.app.screen._live_from)
         await desk.press("c", "x", "n", "y", after=2.0)
         assert ended == []
         await desk.press("x", "y")
+        assert ended == []
+        await desk.press("x")
+        await desk.press("y", after=0.5)
         await desk.until(lambda: ended)
 
         assert ended == [Answer.cancel()]
+        await desk.until(lambda: desk.card == "PendingScreen")
+        await desk.press("escape")
+        assert desk.card == "MainScreen"
         with anyio.fail_after(1):
             await status.pause(60)
 

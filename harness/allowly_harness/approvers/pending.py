@@ -98,7 +98,7 @@ class Change:
     item: Pending
 
 
-Listener: TypeAlias = Callable[[Change], None]
+Listener: TypeAlias = Callable[[Change], object]
 
 
 class PendingQueue:

@@ -1,12 +1,14 @@
 """The approval screen: one question, no buttons, and nothing on it that a stray key or click could press.
 
-Approving takes `a` and then `y`; see `gesture`. The screen closes with an `Answer`.
+What approves is decided in `gesture`. The screen closes with an `Answer`, with an `Aside` that leaves
+the question open, or with `None` once it was closed elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Final
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Any, ClassVar, Final, TypeAlias
 
 from textual import events
 from textual.app import ComposeResult
@@ -15,13 +17,20 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from allowly_harness.display.card import build_card, full_view, summary_of
+from allowly_harness.approvers.base import Closure
+from allowly_harness.display.card import summary_of
 from allowly_harness.display.clock import Clock, Deadline
-from allowly_harness.display.layout import Line, Piece, Role, lay_out, lay_out_sections
-from allowly_harness.display.sanitize import joined, plain
+from allowly_harness.display.layout import Line
+from allowly_harness.display.sanitize import joined
 from allowly_harness.protocol.models import Answer, ApprovalRequest
-from allowly_harness.tui.gesture import Meaning, keys_for
-from allowly_harness.tui.lines import LinesView, content
+from allowly_harness.tui import approval_text as words
+from allowly_harness.tui.card_body import CardBody
+from allowly_harness.tui.editing import EditingScreen
+from allowly_harness.tui.gesture import HOLD_OFF_SECONDS, Meaning, habit, keys_for
+from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap, key_label
+from allowly_harness.tui.lines import content
+from allowly_harness.tui.pages import Page
+from allowly_harness.tui.writing import Purpose, Writing
 
 MIN_COLUMNS: Final = 40
 MIN_ROWS: Final = 12
@@ -30,17 +39,22 @@ MIN_ROWS: Final = 12
 TICK_SECONDS: Final = 1.0
 """How often the countdown is drawn. Ten times as often would cost a third of a core."""
 
-_SCROLLS: Final = {
-    "up": "scroll_up",
-    "down": "scroll_down",
-    "k": "scroll_up",
-    "j": "scroll_down",
-    "pageup": "scroll_page_up",
-    "pagedown": "scroll_page_down",
-    "space": "scroll_page_down",
-    "home": "scroll_home",
-    "end": "scroll_end",
-}
+INERT_SECONDS: Final = 5.0
+"""How long a card that cannot be answered any more stays in the way of the next question."""
+
+
+class Aside(Enum):
+    """Ways to leave a question without answering it. It stays open."""
+
+    NEXT = auto()
+    """For the next question."""
+    QUEUE = auto()
+    """For the list of all that waits."""
+    STALE = auto()
+    """It had ended, and others wait."""
+
+
+Outcome: TypeAlias = Answer | Aside | None
 
 
 def key_time(event: events.Key) -> float:
@@ -48,7 +62,7 @@ def key_time(event: events.Key) -> float:
     return event.time
 
 
-class ApprovalScreen(ModalScreen[Answer]):
+class ApprovalScreen(ModalScreen[Outcome]):
     """Asks one question.
 
     Args:
@@ -56,22 +70,24 @@ class ApprovalScreen(ModalScreen[Answer]):
         waiting: Tells how many other questions wait.
         clock: Where the time comes from.
         key_time: When a key was pressed, by `clock.monotonic`.
+        keymap: Which key does what.
     """
 
     AUTO_FOCUS: ClassVar[str | None] = ""
     DEFAULT_CSS = """
     ApprovalScreen { align: center middle; background: $background 70%; }
-    ApprovalScreen #card { width: 100%; max-width: 110; height: 100%; max-height: 36; border: round $warning;
+    ApprovalScreen #card { width: 100%; max-width: 114; height: 100%; max-height: 40; border: round $warning;
                            border-title-style: bold; padding: 0 1; background: $surface; }
-    ApprovalScreen.-expired #card { border: round $error; }
+    ApprovalScreen.-dangerous #card { border: heavy $error; border-title-color: $text-error; }
+    ApprovalScreen.-inert #card { border: round $panel-lighten-2; border-title-color: $text-muted; }
     ApprovalScreen #time { height: 1; text-style: bold; }
-    ApprovalScreen #body { height: 1fr; margin: 1 0 0 0; }
-    ApprovalScreen #armed { dock: bottom; display: none; height: auto; max-height: 6; margin: 0 0 2 0;
-                            padding: 0 1; background: $warning; color: $background; text-style: bold; }
+    ApprovalScreen.-urgent #time { color: $text-error; }
+    ApprovalScreen #body { height: 1fr; }
+    ApprovalScreen #armed { display: none; height: auto; max-height: 6; padding: 0 1;
+                            background: $warning; color: $background; text-style: bold; }
+    ApprovalScreen.-dangerous #armed { background: $error; }
     ApprovalScreen.-armed #armed { display: block; }
-    ApprovalScreen #reason { dock: bottom; display: none; height: 3; margin: 0 0 2 0; }
-    ApprovalScreen.-denying #reason { display: block; }
-    ApprovalScreen #keys { dock: bottom; height: 2; background: $surface; border-top: solid $panel-lighten-2; }
+    ApprovalScreen #keys { height: auto; max-height: 5; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
 
     def __init__(
@@ -81,37 +97,42 @@ class ApprovalScreen(ModalScreen[Answer]):
         waiting: Callable[[], int] = lambda: 0,
         clock: Clock | None = None,
         key_time: Callable[[events.Key], float] = key_time,
+        keymap: Keymap = DEFAULT_KEYMAP,
     ) -> None:
         super().__init__()
         self.request = request
-        self._finished: tuple[Answer] | None = None
+        self.closure: Closure | None = None
+        self._finished: tuple[Outcome] | None = None
         self._dismissed = False
         self._clock = clock or Clock()
         self._key_time = key_time
+        self._keymap = keymap
         self._waiting = waiting
         self._deadline = Deadline(request.expires_at, self._clock)
-        self._revealed = False
-        self._viewing = False
         self._notice = ""
-        self._own_lines = 1_000_000  # until the card is laid out
+        self._note: str | None = None
+        self._unsent = ""
+        self._inert_since = float("inf")
         self._pressed: list[str] = []
-        self._decides = request.kind == "confirm" or request.may_resolve
-        self._card = build_card(request)
-        self.keys = keys_for(request, folded=self._card.folded)
+        self._editor: EditingScreen | None = None
+        self._body = CardBody(request, self._painted)
+        card = self._body.card
+        self.keys = keys_for(request, folded=card.folded, word=card.word, keymap=keymap)
 
     def compose(self) -> ComposeResult:
-        """Compose the card: time, body, and the lines docked below it."""
+        """Compose the card: time, body, and what stands below it."""
         with Vertical(id="card") as card:
-            card.border_title = Content(f" {self._card.title} ")
-            card.border_subtitle = Content(f" {self._card.kind} ")
+            card.border_title = Content(f" {self._body.card.title} ")
+            card.border_subtitle = Content(f" {self._body.card.kind} ")
             yield Static(Content(""), id="time", markup=False)
-            yield LinesView(self._lines, id="body")
-            yield Static(Content(""), id="keys", markup=False)
+            yield self._body
             yield Static(Content(""), id="armed", markup=False)
-            yield Input(id="reason", placeholder="why not (optional): enter denies, escape goes back", disabled=True)
+            yield Writing()
+            yield Static(Content(""), id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Start the countdown, and let keys count only after the first paint."""
+        self.set_class(bool(self._body.card.word), "-dangerous")
         self.call_after_refresh(self.hold_off)
         self.set_interval(TICK_SECONDS, self.tick)
         self.tick()
@@ -119,9 +140,9 @@ class ApprovalScreen(ModalScreen[Answer]):
     def hold_off(self) -> None:
         """Throw keys away for a moment: the question has just come into view, or changed."""
         self.keys.hold_off(self._clock.monotonic())
-        self._note_view()
+        self._body.note()
         self._draw_keys()
-        self.set_timer(1.25, self._draw_keys)
+        self.set_timer(HOLD_OFF_SECONDS + 0.05, self._draw_keys)
 
     def tick(self) -> None:
         """Bring countdown, expiry and key line up to date."""
@@ -130,7 +151,10 @@ class ApprovalScreen(ModalScreen[Answer]):
             self._expire(now)
         if self.keys.lapse(now):
             self._notice = "Taken back: 5 s passed."
-        self._note_view()
+        if self.keys.inert and self._waiting() and now - self._inert_since > INERT_SECONDS:
+            self.finish(None if self.closure is not None else Aside.STALE)
+            return
+        self._body.note()
         self._draw_time()
         self._draw_keys()
 
@@ -140,214 +164,256 @@ class ApprovalScreen(ModalScreen[Answer]):
             self.hold_off()
 
     def on_key(self, event: events.Key) -> None:
-        """Take every key; none reaches another widget or binding but those of the reason's line."""
-        if self.has_class("-denying"):
-            self._key_in_reason(event)
+        """Take every key; none reaches another widget or binding but those of a field that is written in."""
+        if self._writing.purpose is not None:
+            self._key_while_writing(event)
             return
         event.stop()
         event.prevent_default()
-        self._press(event.key, self._key_time(event))
+        self._press(event.key, self._key_time(event), event.character)
 
     def on_paste(self, event: events.Paste) -> None:
-        """Ignore pasted text, unless it is the reason of a refusal."""
-        if not self.has_class("-denying"):
+        """Ignore pasted text, unless a field is written in."""
+        if self._writing.purpose is None:
             event.stop()
             event.prevent_default()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Deny with the reason that was typed."""
+        """Take what was written in one line."""
         event.stop()
-        if self.has_class("-denying") and not self._expired_now():
-            self.finish(Answer.deny(event.value.strip() or None))
+        match self._writing.purpose:
+            case Purpose.REASON if not self._deadline.passed and not self.keys.inert:
+                self.finish(Answer.deny(event.value.strip() or None))
+            case Purpose.NOTE:
+                self._note = self._writing.close().strip() or None
+                self._notice = "The note goes with your decision." if self._note else "No note."
+            case Purpose.SEARCH:
+                self._found(self._body.look_for(self._writing.close()))
+            case _:
+                pass
+        self._draw_keys()
 
-    def finish(self, answer: Answer) -> None:
-        """Close with an answer, once. A screen that another one covers closes when it comes back."""
+    def finish(self, outcome: Outcome) -> None:
+        """Close with an outcome, once. A screen that another one covers closes when it comes back."""
         if self._finished is None:
-            self._finished = (answer,)
+            self._finished = (outcome,)
         if self.is_current and not self._dismissed:
             self._dismissed = True
             self.dismiss(self._finished[0])
+
+    def close_elsewhere(self, closure: Closure) -> None:
+        """Say that the question was answered elsewhere or withdrawn; no key answers it from now on."""
+        if self.closure is not None or self._finished is not None:
+            return
+        self.closure = closure
+        if self._writing.purpose in (Purpose.REASON, Purpose.NOTE, Purpose.REPLY) and self._writing.text.strip():
+            self._unsent = "what you had written"
+        if self._editor is not None:
+            self._unsent = "the arguments that you had changed" if self._editor.changed else self._unsent
+            self._editor.finish(None)
+        now = self._clock.monotonic()
+        self.keys.close(now)
+        self._die(words.closed_title(closure), now)
 
     def on_screen_resume(self) -> None:
         """Close if that was asked for while another screen was on top."""
         if self._finished is not None:
             self.finish(self._finished[0])
 
-    def action_dismiss(self, result: Answer | None = None) -> None:  # type: ignore[override]
+    def action_dismiss(self, result: Outcome = None) -> None:  # type: ignore[override]
         """Do nothing: this action can be named by markup, and an answer never comes that way."""
 
-    def _press(self, key: str, at: float) -> None:
+    @property
+    def _writing(self) -> Writing:
+        return self.query_one(Writing)
+
+    def _press(self, key: str, at: float, character: str | None) -> None:
         self._notice = ""
-        if self._expired_now():
+        if self._deadline.passed:
             self._expire(self._clock.monotonic())
-        if self._too_small():
+        if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
             if key in ("escape", "ctrl+c"):
-                self.finish(Answer.cancel())
+                self.finish(Answer.cancel() if self.closure is None else None)
             return
-        if key in _SCROLLS and not self.keys.armed:
-            getattr(self.query_one(LinesView), _SCROLLS[key])(animate=False)
-            self._note_view()
-            self._draw_keys()
-            return
-        self._note_view()
-        self._act(self.keys.press(key, at), key)
+        if self._body.searching and key == self._keymap.key("next") and not self.keys.armed:
+            self._found(self._body.find_next())
+        elif self.keys.armed or self.keys.closed or not self._body.press(key):
+            self._act(self.keys.press(key, at, character), key)
         self._draw_keys()
 
     def _act(self, meaning: Meaning, key: str) -> None:
-        if meaning in _ANSWERS:
-            self.finish(_ANSWERS[meaning]())
-        elif meaning is Meaning.APPROVE:
-            self._approve()
-        elif meaning is Meaning.DENY:
-            self._open_reason()
-        elif meaning is Meaning.REVEAL:
-            self._change_view(revealed=not self._revealed, toggle=False)
-        elif meaning is Meaning.VIEW or (meaning is Meaning.CLOSE and self._viewing):
-            self._change_view(revealed=self._revealed, toggle=True)
-        elif meaning is Meaning.CLOSE:
+        self._notice = words.notice_for(meaning, self._keymap)
+        if meaning in _OUTCOMES:
+            self.finish(_OUTCOMES[meaning]())
+        elif meaning in _PURPOSES:
+            self._writing.open(_PURPOSES[meaning], self._note or "" if meaning is Meaning.NOTE else "")
+        elif meaning is Meaning.NOTHING:
+            self._notice = habit(key, self._keymap) if self._may_approve else ""
+        elif meaning is not Meaning.TOO_EARLY:
+            self._do(meaning)
+        if meaning not in (Meaning.TOO_EARLY, Meaning.NOTHING, Meaning.TYPED):
+            self._pressed.append(key_label(key))
+
+    def _do(self, meaning: Meaning) -> None:
+        match meaning:
+            case Meaning.APPROVE:
+                self._approve()
+            case Meaning.REVEAL:
+                self._body.change(revealed=not self._body.revealed)
+            case Meaning.VIEW:
+                self._body.change(viewing=not self._body.viewing)
+            case Meaning.SEARCH:
+                self._body.change(viewing=True)
+                self._writing.open(Purpose.SEARCH)
+            case Meaning.CLOSE:
+                self._close()
+            case Meaning.EDIT:
+                self._edit()
+            case Meaning.HELP:
+                self.app.push_screen(Page("KEYS OF A QUESTION", lambda width: words.help_lines(self._keymap, width)))
+            case Meaning.NEXT if self._waiting():
+                self.finish(Aside.NEXT)
+            case Meaning.NEXT:
+                self._notice = f"No other question waits. {self._keymap.label('deny')} denies this one."
+            case _:
+                pass
+
+    def _close(self) -> None:
+        if self.closure is not None:
+            self.finish(None)
+        elif self._body.viewing:
+            self._body.change(viewing=False)
+        else:
             self.finish(Answer.expired() if self.keys.expired else Answer.cancel())
-        self._notice = "Enter is no answer." if key == "enter" else _NOTICES.get(meaning, "")
-        if meaning not in (Meaning.TOO_EARLY, Meaning.NOTHING):
-            self._pressed.append(key)
 
     def _approve(self) -> None:
-        if self._expired_now():  # judged at the moment of the answer, whatever the countdown showed
+        if self._deadline.passed:  # judged at the moment of the answer, whatever the countdown showed
             self._expire(self._clock.monotonic())
             return
-        self.finish(Answer.approve(self._card.ttl_seconds))
+        self.finish(Answer.approve(self._body.card.ttl_seconds, note=self._note))
 
-    def _expired_now(self) -> bool:
-        return self._deadline.passed
+    def _edit(self) -> None:
+        if self._body.card.masked and not self._body.revealed:
+            self._notice = f"The arguments hold secrets: {self._keymap.label('secrets')} shows them, then edit."
+            return
+        self._editor = EditingScreen(
+            self.request, deadline=self._deadline, clock=self._clock, key_time=self._key_time, keymap=self._keymap
+        )
+        self.app.push_screen(self._editor, self._edited)
+
+    def _edited(self, arguments: Mapping[str, Any] | None) -> None:
+        self._editor = None
+        self.hold_off()
+        if arguments is not None and self.closure is None:
+            self.finish(Answer.edit(arguments))
 
     def _expire(self, now: float) -> None:
-        if self.keys.expired:
-            return
-        self.keys.expire(now)
-        self._close_reason()
-        self.add_class("-expired")
-        card = self.query_one("#card")
-        card.border_title = Content(" EXPIRED - NOTHING RAN ")
-        self._viewing = False
-        self.query_one(LinesView).show(self._lines)
-        self.set_timer(1.25, self._draw_keys)
+        if not self.keys.inert:
+            self.keys.expire(now)
+            self._die("EXPIRED - NOTHING RAN", now)
 
-    def _change_view(self, *, revealed: bool, toggle: bool) -> None:
-        self._revealed = revealed
-        self._viewing ^= toggle
-        self._card = build_card(self.request, revealed=revealed)
-        self.query_one(LinesView).show(self._lines, keep_place=not toggle)
-        self.call_after_refresh(self._note_view)
+    def _die(self, title: str, now: float) -> None:
+        self._inert_since = now
+        # A reply is no answer to the question but to the model; it may be finished after the end.
+        if self._writing.purpose is not None and (
+            self.closure is not None or self._writing.purpose is not Purpose.REPLY
+        ):
+            self._writing.close()
+        self.add_class("-inert")
+        self.query_one("#card").border_title = Content(f" {title} ")
+        self._body.die(self._dead_lines)
+        self._draw_time()
+        self._draw_keys()
+        self.set_timer(HOLD_OFF_SECONDS + 0.05, self._draw_keys)
 
-    def _note_view(self) -> None:
-        body = self.query_one(LinesView)
-        if self._viewing and body.at_end:
+    def _found(self, found: bool) -> None:  # noqa: FBT001 - a plain answer
+        self._notice = "" if found or not self._body.searching else "Not found."
+
+    def _painted(self) -> None:
+        if self._body.whole_view_seen:
             self.keys.viewed()
-        elif not self._viewing and not self.keys.expired and body.reaches(self._own_lines):
+        if self._body.whole_card_seen:
             self.keys.seen()
+        self._draw_keys()
 
-    def _open_reason(self) -> None:
-        self.add_class("-denying")
-        reason = self.query_one(Input)
-        reason.disabled = False
-        # Not `focus()`, which waits its turn: the first letters of a reason must not act as keys.
-        self.set_focus(reason)
+    def _key_while_writing(self, event: events.Key) -> None:
+        leaves = event.key in ("escape", "ctrl+c")
+        sends = event.key == self._keymap.key("edit-send")
+        if not leaves and not sends:
+            return
+        event.stop()
+        event.prevent_default()
+        if leaves:
+            self._writing.close()
+        elif self._writing.purpose is Purpose.REPLY and self._writing.text.strip() and not self._writing.too_long:
+            self.finish(Answer.respond(self._writing.text.strip()))
+        self._draw_keys()
 
-    def _close_reason(self) -> None:
-        self.remove_class("-denying")
-        reason = self.query_one(Input)
-        reason.value = ""
-        reason.disabled = True
-        self.set_focus(None)
+    @property
+    def _may_approve(self) -> bool:
+        return self.request.kind == "confirm" or self.request.may_resolve
 
-    def _key_in_reason(self, event: events.Key) -> None:
-        if event.key in ("escape", "ctrl+c"):
-            event.stop()
-            event.prevent_default()
-            self._close_reason()
-            self._draw_keys()
-
-    def _too_small(self) -> bool:
-        return self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS
-
-    def _lines(self, width: int) -> tuple[Line, ...]:
-        if self.keys.expired and not self._viewing:
-            return _expired_lines(self, self._deadline, self._pressed)
-        if self._viewing:
-            return lay_out_sections(full_view(self.request, revealed=self._revealed), width)
-        lines = lay_out(self._card, width)
-        quoted = [section for section in self._card.sections if section.quoted]
-        self._own_lines = len(lines) - len(lay_out_sections(quoted, width))
-        return lines
+    def _dead_lines(self, width: int) -> tuple[Line, ...]:
+        if self.closure is not None:
+            return words.closed_lines(self.request, self.closure, self._unsent, width)
+        return words.expired_lines(self.request, self._deadline, self._pressed)
 
     def _draw_time(self) -> None:
         time = self.query_one("#time", Static)
-        if self.keys.expired:
+        urgent = not self.keys.inert and self._deadline.remaining <= words.LAST_SECONDS
+        self.set_class(urgent, "-urgent")
+        if self.closure is not None:
+            time.update(content(words.closed_words(self.closure)))
+        elif self.keys.expired:
             time.update(Content(f"ended at {self._deadline.local_time}, nothing was approved"))
-            return
-        others = self._waiting()
-        more = f"    {others} more {'question waits' if others == 1 else 'questions wait'}" if others else ""
-        left = f"expires in {self._deadline.left}  ({self._deadline.local_time} by this computer)"
-        time.update(Content(left + more))
+        else:
+            time.update(Content(words.time_line(self._deadline, others=self._waiting(), now_urgent=urgent)))
 
     def _draw_keys(self) -> None:
         if not self.is_attached:
             return
         self.set_class(self.keys.armed, "-armed")
         if self.keys.armed:
-            run = joined(["RUN ", summary_of(self.request, revealed=self._revealed), " NOW?"])
-            keys = "Press y to run it. Any other key, or 5 s of nothing: back to the question."
-            self.query_one("#armed", Static).update(content(run) + Content(f"\n{keys}"))
-        self.query_one("#keys", Static).update(Content(self._key_line()))
+            run = joined(["RUN ", summary_of(self.request, revealed=self._body.revealed), " NOW?"])
+            self.query_one("#armed", Static).update(content(run) + Content(f"\n{self._armed_text()}"))
+        self.query_one("#keys", Static).update(self._key_row())
 
-    def _key_line(self) -> str:
-        if self._too_small():
-            return "terminal too small for approvals"
+    def _armed_text(self) -> str:
+        if word := self._body.card.word:
+            return f"Type {word} and enter to run it: {self.keys.typed}_   Any other key: back."
+        key = self._keymap.label("approve-confirm")
+        return f"Press {key} to run it. Any other key, or 5 s of nothing: back to the question."
+
+    def _key_row(self) -> Content:
+        width = max(20, self.query_one("#keys").content_size.width)
+        if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
+            return Content("terminal too small for approvals")
+        if self._writing.purpose is not None:
+            return words.key_row(words.writing_hints(self._writing.purpose, self._keymap), width)
         if not self.keys.is_live(self._clock.monotonic()):
-            return "keys count in a second: anything typed before is thrown away"
-        if self.has_class("-denying"):
-            return "enter deny   esc back"
+            return Content("keys count in a second: anything typed before is thrown away")
         if self.keys.armed:
-            return "y run it   any other key: back to the question"
+            return Content("any other key goes back to the question")
         if self._notice:
-            return self._notice
-        if self._viewing:
-            return f"v back   s {self._secrets()}   up/down/page scroll" + ("" if self.keys.needs_view else "   (read)")
-        if self.keys.expired:
-            return "r ask again with the same arguments   v view   esc close"
-        if not self._decides:
-            return "w wait for them   l leave it open   g give up   v view all   esc close"
-        approve = "a approve (after v)" if self.keys.needs_view else "a approve..."
-        secrets = f"   s {self._secrets()}" if self._card.masked or self._revealed else ""
-        return f"d deny   v view all   {approve}   l later   esc close{secrets}"
+            return Content(self._notice)
+        return words.key_row(self._hints(), width)
 
-    def _secrets(self) -> str:
-        return "hide secrets" if self._revealed else "show secrets"
+    def _hints(self) -> list[words.Hint]:
+        body = self._body
+        secrets = "" if not (body.card.masked or body.revealed) else "hide secrets" if body.revealed else "show secrets"
+        if body.viewing:
+            return words.view_hints(unread=body.unread, searched=body.searching, secrets=secrets, keymap=self._keymap)
+        if self.keys.inert:
+            return words.inert_hints(closed=self.keys.closed, keymap=self._keymap)
+        return words.deciding_hints(self.keys, self.request, self._keymap, secrets)
 
 
-_ANSWERS: Final[dict[Meaning, Callable[[], Answer]]] = {
+_OUTCOMES: Final[dict[Meaning, Callable[[], Outcome]]] = {
     Meaning.WAIT: Answer.wait,
     Meaning.LATER: Answer.defer,
     Meaning.GIVE_UP: lambda: Answer.deny("given up"),
     Meaning.AGAIN: Answer.ask_again,
+    Meaning.QUEUE: lambda: Aside.QUEUE,
 }
 
-
-_NOTICES: Final = {
-    Meaning.NEEDS_VIEW: "Part of the call is folded: press v and read to the end first.",
-    Meaning.NEEDS_SCROLL: "Part of the question is below: scroll down first (space).",
-    Meaning.DISARMED: "Taken back. Nothing was approved.",
-}
-
-
-def _expired_lines(screen: ApprovalScreen, deadline: Deadline, pressed: list[str]) -> tuple[Line, ...]:
-    keys = ", ".join(plain(key) for key in pressed[-5:]) or "nothing"
-    texts = (
-        f"The time for an answer ended at {deadline.local_time}. Nothing was approved or sent.",
-        f"(You had pressed: {keys}.)",
-        "",
-        "r asks the server for a fresh question with the same arguments.",
-    )
-    head = tuple(
-        Piece(span.text, Role.ALTERED if span.altered else Role.VALUE) for span in summary_of(screen.request).spans
-    )
-    return (head, (), *[(Piece(text),) for text in texts])
+_PURPOSES: Final = {Meaning.DENY: Purpose.REASON, Meaning.NOTE: Purpose.NOTE, Meaning.RESPOND: Purpose.REPLY}

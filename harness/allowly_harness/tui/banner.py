@@ -1,0 +1,31 @@
+"""The line that says that a question waits while the person writes."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from allowly_harness.approvers.pending import PendingElicitation, PendingQuestion
+from allowly_harness.display.sanitize import Shown, identifier, joined, own
+from allowly_harness.tui.lines import content
+
+
+class WaitingBanner(Static):
+    """Stands above everything else on the screen until the question opens."""
+
+    DEFAULT_CSS = """
+    WaitingBanner { dock: top; height: 1; padding: 0 1; background: $warning; color: $background; text-style: bold; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Content(""), markup=False)
+
+    def say(self, item: PendingQuestion | PendingElicitation, key: str) -> None:
+        """Name the question, the time it has left, and the key that opens it."""
+        self.update(content(joined(["APPROVAL WAITING: ", *_named(item), f"   {key} opens it; your draft stays"])))
+
+
+def _named(item: PendingQuestion | PendingElicitation) -> tuple[Shown, ...]:
+    if isinstance(item, PendingElicitation):
+        return (own("the server asks for something"),)
+    return (identifier(item.request.call.tool), own(f", {item.deadline.left} left"))
