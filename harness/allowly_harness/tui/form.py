@@ -393,7 +393,7 @@ class FormPane(Widget):
 
 def _about(field: Field, *, one_line_only: bool) -> Content:
     ours = content(hint(field))
-    said = joined([part for line in (field.title, *field.description) if line.text for part in (" ", line)][1:])
+    said = joined([part for line in (field.title, *field.description) if line.text for part in (" - ", line)][1:])
     if not said.text:
         return ours
     separator = "   " if one_line_only else "\n"
