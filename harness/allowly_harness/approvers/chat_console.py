@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import anyio
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app_or_none, get_app_session, in_terminal
+from prompt_toolkit.application import get_app_or_none, in_terminal
 from prompt_toolkit.formatted_text import fragment_list_to_text, to_formatted_text
 
-from allowly_harness.approvers.chat_text import draw, is_dumb, say
+from allowly_harness.approvers.chat_text import draw, is_dumb, say, terminal_output
 from allowly_harness.approvers.pending import Pending, PendingElicitation, PendingWait
 from allowly_harness.display.layout import Line
 
@@ -54,7 +54,7 @@ class BaseLine:
 
     def write_again(self) -> None:
         """Write prompt and draft once more, on terminals where nothing is redrawn."""
-        output = get_app_session().output
+        output = terminal_output()
         output.write(fragment_list_to_text(to_formatted_text(self._session.message)))
         output.write(self._session.default_buffer.text)
         output.flush()
@@ -288,14 +288,18 @@ class Console:
     def ring(self) -> None:
         """Ring the bell, if that is wanted."""
         if self.rings:
-            get_app_session().output.bell()
-            get_app_session().output.flush()
+            output = terminal_output()
+            if is_dumb():
+                output.write_raw("\a")
+            else:
+                output.bell()
+            output.flush()
 
     def status(self, text: str) -> None:
         """Write a line that the next one replaces. The text must be sanitised and fit the width."""
         if self._holder is not None:
             return
-        output = get_app_session().output
+        output = terminal_output()
         output.write_raw("\r")
         output.erase_end_of_line()
         output.write(text)
@@ -305,7 +309,7 @@ class Console:
     def end_status(self) -> None:
         """Take the line of `status` away."""
         if self._transient:
-            output = get_app_session().output
+            output = terminal_output()
             output.write_raw("\r")
             output.erase_end_of_line()
             output.flush()

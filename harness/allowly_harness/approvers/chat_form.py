@@ -5,6 +5,8 @@ Enter leaves an optional field out. Ctrl-C leaves the whole form. Nothing is sen
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,10 +20,14 @@ from allowly_harness.display.card import Row, Section
 from allowly_harness.display.layout import lay_out_sections
 from allowly_harness.display.sanitize import Shown, joined, one_line, own, plain
 from allowly_harness.forms.fields import MAX_ITEMS, NOTHING, Field, Kind, show_json
+from allowly_harness.forms.json_text import JSONTextError, parse_json_value
 from allowly_harness.forms.reading import read_form
 
 MAX_DESCRIPTION_LINES: Final = 4
 """Most lines of the server's description of a field that are printed before it."""
+
+MAX_NAME_CHARACTERS: Final = 30
+"""How much of a field's name stands in its prompt; a longer one is printed whole before it."""
 
 MAX_LIST_ITEMS: Final = 1_000
 """Most items of a list that are asked for one by one."""
@@ -173,7 +179,8 @@ class Form:
 
     def _about(self, field: Field) -> None:
         """Print what the server says of a field, and what may be chosen."""
-        lines: list[Shown] = [field.title] if field.title.text else []
+        lines: list[Shown] = [field.label] if len(field.label.text) > MAX_NAME_CHARACTERS + 1 else []
+        lines += [field.title] if field.title.text else []
         lines += field.description[:MAX_DESCRIPTION_LINES]
         if lines:
             rows = tuple(Row(Shown(), line) for line in lines)
@@ -188,20 +195,27 @@ class Form:
 
 
 def _picked(field: Field, typed: str) -> str:
-    """Replace the number of a choice by the choice, unless the number itself is one."""
-    if field.kind not in (Kind.CHOICE, Kind.CHOICES):
-        return typed
-    parts = [part.strip() for part in typed.split(",")] if field.kind is Kind.CHOICES else [typed.strip()]
-    return ",".join(_one_picked(field, part) for part in parts)
+    """Replace the numbers of choices by the choices, as JSON, so that they are read back to the character."""
+    if field.kind is Kind.CHOICE:
+        return json.dumps(_choice_for(field, typed.strip())) if typed.strip() != "null" else typed
+    if field.kind is Kind.CHOICES and not typed.lstrip().startswith("["):
+        return json.dumps([_choice_for(field, part.strip()) for part in typed.split(",") if part.strip()])
+    return typed
 
 
-def _one_picked(field: Field, part: str) -> str:
-    known = {str(choice.value) for choice in field.choices}
-    if part in known or not (part.isascii() and part.isdecimal()) or not 0 < int(part[:4]) <= len(field.choices):
+def _choice_for(field: Field, part: str) -> Any:
+    texts = {choice.value for choice in field.choices if isinstance(choice.value, str)}
+    if part in texts:
         return part
-    value = field.choices[int(part[:4]) - 1].value
-    return value if isinstance(value, str) else show_json(value).text
+    with contextlib.suppress(JSONTextError):
+        number = field.choice_for(parse_json_value(part))
+        if number is not None:
+            return field.choices[number].value
+    if part.isascii() and part.isdecimal() and 0 < int(part[:4]) <= len(field.choices):
+        return field.choices[int(part[:4]) - 1].value
+    raise ArgumentsError(f"type a number from 1 to {len(field.choices)}")
 
 
 def _name(field: Field) -> str:
-    return field.label.text.removesuffix("*")
+    name = field.label.text.removesuffix("*")
+    return name if len(name) <= MAX_NAME_CHARACTERS else f"{name[:MAX_NAME_CHARACTERS]}..."

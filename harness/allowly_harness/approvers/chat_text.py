@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
-import time
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from typing import Final
 
 from prompt_toolkit import PromptSession
@@ -17,6 +16,8 @@ from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.input.typeahead import clear_typeahead
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.output import Output
+from prompt_toolkit.output.plain_text import PlainTextOutput
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
@@ -49,11 +50,8 @@ MAX_TYPED_CHARACTERS: Final = 2_000
 MAX_DRAFT_CHARACTERS: Final = 1024 * 1024
 """Longest text of several lines that is read."""
 
-TYPED_GAP_SECONDS: Final = 0.004
-"""Two characters that come closer together than this were not typed one after the other."""
-
-PASTED_GAPS: Final = 4
-"""So many of such gaps in one line make it a pasted one, on a terminal that does not mark pastes."""
+PASTED_CHARACTERS: Final = 8
+"""So many characters in one read make a line a pasted one, on a terminal that does not mark pastes."""
 
 
 def is_terminal() -> bool:
@@ -64,9 +62,18 @@ def is_terminal() -> bool:
         return False
 
 
+def terminal_output() -> Output:
+    """Return what is written to. On a terminal that only prints, it writes no escape sequence."""
+    session = get_app_session()
+    if is_dumb() and session._output is None:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - it has no setter
+        # The usual output would begin with two sequences as soon as a prompt is made.
+        session._output = PlainTextOutput(sys.stdout)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return session.output
+
+
 def columns() -> int:
     """Return how many columns may be written without reaching the last one."""
-    return max(MIN_WIDTH, get_app_session().output.get_size().columns - 1)
+    return max(MIN_WIDTH, terminal_output().get_size().columns - 1)
 
 
 def is_dumb() -> bool:
@@ -88,7 +95,7 @@ def draw(lines: Iterable[Line], *, styled: list[tuple[str, str]] | None = None) 
     for line in lines:
         fragments += [(f"class:{piece.role}", piece.text) for piece in line]
         fragments.append(("", "\n"))
-    output = get_app_session().output
+    output = terminal_output()
     if is_dumb():
         output.write("".join(text for _, text in fragments))
     else:
@@ -129,6 +136,7 @@ class QuestionLine:
         limit: int = MAX_TYPED_CHARACTERS,
         refresh: bool = True,
     ) -> None:
+        terminal_output()
         self.pasted = False
         self._limit = limit
         self._multiline = multiline
@@ -166,7 +174,7 @@ class QuestionLine:
             flush_input(self.session)
         # The caller's handlers for SIGINT and for errors of the loop stay; Ctrl-C comes as a key.
         line = await self.session.prompt_async(handle_sigint=False, set_exception_handler=False, default=default)
-        if is_dumb() and self._typing.too_fast:
+        if is_dumb() and self._typing.came_at_once:
             self.pasted = True
         return line[: self._limit]
 
@@ -183,24 +191,30 @@ class QuestionLine:
 
 
 class _Typing:
-    """Tells typing from pasting on terminals that do not mark a paste: nobody types that fast."""
+    """Tells typing from pasting on terminals that do not mark a paste: nobody's keys come all at once."""
 
     def __init__(self) -> None:
-        self._times: list[float] = []
+        self._at_once = self._most = 0
 
     def begin(self) -> None:
         """A new line begins."""
-        self._times = []
+        self._at_once = self._most = 0
 
     def changed(self, _: object) -> None:
         """A character came or went."""
-        self._times = [*self._times[-MAX_TYPED_CHARACTERS:], time.monotonic()]
+        if self._at_once == 0:
+            # What the terminal hands over in one read is handled before the loop turns again.
+            asyncio.get_running_loop().call_soon(self._next_read)
+        self._at_once += 1
+        self._most = max(self._most, self._at_once)
+
+    def _next_read(self) -> None:
+        self._at_once = 0
 
     @property
-    def too_fast(self) -> bool:
-        """Whether several characters in a row came at once."""
-        gaps = [later - earlier for earlier, later in pairwise(self._times)]
-        return sum(1 for gap in gaps if gap < TYPED_GAP_SECONDS) >= PASTED_GAPS
+    def came_at_once(self) -> bool:
+        """Whether so many characters came in one read that they were pasted."""
+        return self._most >= PASTED_CHARACTERS
 
 
 def plain_lines(text: str, limit: int) -> str:

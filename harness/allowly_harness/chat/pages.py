@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prompt_toolkit.application import get_app_session
-
-from allowly_harness.approvers.chat_text import QuestionLine, columns, draw, say
+from allowly_harness.approvers.chat_text import QuestionLine, columns, draw, say, terminal_output
 from allowly_harness.display.card import Section
 from allowly_harness.display.layout import Line, lay_out_sections
 
@@ -21,7 +19,7 @@ HEAD_LINES: Final = 60
 async def show(sections: Iterable[Section]) -> None:
     """Print sections; the person asks for each further page."""
     lines = lay_out_sections(sections, columns())
-    page = max(MIN_PAGE_LINES, get_app_session().output.get_size().rows - 2)
+    page = max(MIN_PAGE_LINES, terminal_output().get_size().rows - 2)
     place = 0
     while place < len(lines):
         draw(lines[place : place + page])

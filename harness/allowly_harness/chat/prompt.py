@@ -17,7 +17,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 
 from allowly_harness.approvers.chat_arguments import is_unfinished
 from allowly_harness.approvers.chat_console import BaseLine, Console
-from allowly_harness.approvers.chat_text import STYLE, is_dumb, plain_lines, say
+from allowly_harness.approvers.chat_text import STYLE, is_dumb, plain_lines, say, terminal_output
 from allowly_harness.chat.commands import MAX_COMMAND_CHARACTERS
 
 CONTINUATION: Final = "... "
@@ -38,6 +38,7 @@ class MainPrompt:
     def __init__(
         self, name: str, console: Console, history: History, completer: Completer, toolbar: Callable[[], str]
     ) -> None:
+        terminal_output()
         self._console = console
         self._default = ""
         self._session: PromptSession[str] = PromptSession(
