@@ -18,17 +18,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from allowly_harness.approvers.base import Closure
-from allowly_harness.display.card import summary_of
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.layout import Line
-from allowly_harness.display.sanitize import joined
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 from allowly_harness.tui import approval_text as words
+from allowly_harness.tui.approval_draw import CardWords
 from allowly_harness.tui.card_body import CardBody
 from allowly_harness.tui.editing import EditingScreen
 from allowly_harness.tui.gesture import HOLD_OFF_SECONDS, Meaning, habit, keys_for
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap, key_label
-from allowly_harness.tui.lines import content
 from allowly_harness.tui.pages import Page
 from allowly_harness.tui.writing import Purpose, Writing
 
@@ -118,6 +116,9 @@ class ApprovalScreen(ModalScreen[Outcome]):
         self._body = CardBody(request, self._painted)
         card = self._body.card
         self.keys = keys_for(request, folded=card.folded, word=card.word, keymap=keymap)
+        self._words = CardWords(
+            request, self.keys, self._body, deadline=self._deadline, clock=self._clock, keymap=keymap, waiting=waiting
+        )
 
     def compose(self) -> ComposeResult:
         """Compose the card: time, body, and what stands below it."""
@@ -231,7 +232,7 @@ class ApprovalScreen(ModalScreen[Outcome]):
         self._notice = ""
         if self._deadline.passed:
             self._expire(self._clock.monotonic())
-        if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
+        if self._too_small:
             if key in ("escape", "ctrl+c"):
                 self.finish(Answer.cancel() if self.closure is None else None)
             return
@@ -359,53 +360,25 @@ class ApprovalScreen(ModalScreen[Outcome]):
         return words.expired_lines(self.request, self._deadline, self._pressed)
 
     def _draw_time(self) -> None:
-        time = self.query_one("#time", Static)
-        urgent = not self.keys.inert and self._deadline.remaining <= words.LAST_SECONDS
-        self.set_class(urgent, "-urgent")
-        if self.closure is not None:
-            time.update(content(words.closed_words(self.closure)))
-        elif self.keys.expired:
-            time.update(Content(f"ended at {self._deadline.local_time}, nothing was approved"))
-        else:
-            time.update(Content(words.time_line(self._deadline, others=self._waiting(), now_urgent=urgent)))
+        self.set_class(self._words.urgent, "-urgent")
+        self.query_one("#time", Static).update(self._words.time(self.closure))
 
     def _draw_keys(self) -> None:
         if not self.is_attached:
             return
         self.set_class(self.keys.armed, "-armed")
         if self.keys.armed:
-            run = joined(["RUN ", summary_of(self.request, revealed=self._body.revealed), " NOW?"])
-            self.query_one("#armed", Static).update(content(run) + Content(f"\n{self._armed_text()}"))
-        self.query_one("#keys", Static).update(self._key_row())
+            self.query_one("#armed", Static).update(self._words.armed())
+        keys = self.query_one("#keys", Static)
+        if self._too_small:
+            keys.update(Content("terminal too small for approvals"))
+        else:
+            width = max(20, keys.content_size.width)
+            keys.update(self._words.key_row(width, purpose=self._writing.purpose, notice=self._notice))
 
-    def _armed_text(self) -> str:
-        if word := self._body.card.word:
-            return f"Type {word} and enter to run it: {self.keys.typed}_   Any other key: back."
-        key = self._keymap.label("approve-confirm")
-        return f"Press {key} to run it. Any other key, or 5 s of nothing: back to the question."
-
-    def _key_row(self) -> Content:
-        width = max(20, self.query_one("#keys").content_size.width)
-        if self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS:
-            return Content("terminal too small for approvals")
-        if self._writing.purpose is not None:
-            return words.key_row(words.writing_hints(self._writing.purpose, self._keymap), width)
-        if not self.keys.is_live(self._clock.monotonic()):
-            return Content("keys count in a second: anything typed before is thrown away")
-        if self.keys.armed:
-            return Content("any other key goes back to the question")
-        if self._notice:
-            return Content(self._notice)
-        return words.key_row(self._hints(), width)
-
-    def _hints(self) -> list[words.Hint]:
-        body = self._body
-        secrets = "" if not (body.card.masked or body.revealed) else "hide secrets" if body.revealed else "show secrets"
-        if body.viewing:
-            return words.view_hints(unread=body.unread, searched=body.searching, secrets=secrets, keymap=self._keymap)
-        if self.keys.inert:
-            return words.inert_hints(closed=self.keys.closed, keymap=self._keymap)
-        return words.deciding_hints(self.keys, self.request, self._keymap, secrets)
+    @property
+    def _too_small(self) -> bool:
+        return self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS
 
 
 _OUTCOMES: Final[dict[Meaning, Callable[[], Outcome]]] = {

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from textual import events
 from textual.app import App
-from textual.screen import Screen
 
 from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.approvers.pending import (
     Pending,
     PendingElicitation,
-    PendingQuestion,
     PendingQueue,
     PendingWait,
     QueueFull,
@@ -28,15 +25,14 @@ from allowly_harness.approvers.pending import (
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.sanitize import plain
 from allowly_harness.protocol.models import Answer, ApprovalRequest
-from allowly_harness.tui.approval import ApprovalScreen, Aside, Outcome, key_time
+from allowly_harness.tui.approval import Aside, Outcome, key_time
 from allowly_harness.tui.approval_text import closed_words
 from allowly_harness.tui.banner import WaitingBanner
+from allowly_harness.tui.cards import Asked, Cards
 from allowly_harness.tui.drafts import Drafts
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
 from allowly_harness.tui.notify import Notifier, Setting
-from allowly_harness.tui.pending import PendingScreen
 from allowly_harness.tui.reminders import Reminders
-from allowly_harness.tui.waiting import WaitingScreen
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import WaitStatus
@@ -49,9 +45,6 @@ MAX_POSTPONED_SECONDS: Final = 5.0
 
 Mark: TypeAlias = Callable[[ApprovalRequest, str], None]
 """Writes the state of a question's call into the list of calls."""
-
-Asked: TypeAlias = PendingQuestion | PendingElicitation
-"""What opens by itself."""
 
 
 class Questions:
@@ -88,10 +81,17 @@ class Questions:
         self._changed = changed
         self._keymap = keymap
         self._server = server
-        self._open: tuple[Asked, Screen[Any]] | None = None
-        self._waiting: dict[PendingWait, WaitingScreen] = {}
-        self._list: PendingScreen | None = None
         self._aside: set[Asked] = set()
+        self._cards = Cards(
+            app,
+            self.queue,
+            clock=clock,
+            key_time=key_time,
+            keymap=keymap,
+            done=self._done,
+            wait_done=self._wait_done,
+            list_done=self._list_done,
+        )
         self._drafts = Drafts(app, keymap)
         self._reminders = Reminders()
         self._last_key = float("-inf")
@@ -152,41 +152,22 @@ class Questions:
 
     def hold_off(self) -> None:
         """Hold the keys of an open card off: the window has just come back."""
-        screen = self._app.screen
-        if isinstance(screen, ApprovalScreen | PendingScreen):
-            screen.hold_off()
+        self._cards.hold_off()
 
     def open_waiting(self) -> None:
         """Open the question that waits, in spite of a draft; without one, the list."""
         item = self._next()
-        if self._open is not None or self._list is not None:
-            return
         if item is None:
             self.open_queue()
-        else:
-            self._show(item)
+        elif not self._cards.busy:
+            self._open(item)
 
     def open_queue(self) -> None:
-        """Show all that waits."""
-        if self._list is None:
-            self._list = PendingScreen(
-                self.queue,
-                open_item=self.open_item,
-                clock=self._clock,
-                key_time=self._key_time,
-                keymap=self._keymap,
-            )
-            self._app.push_screen(self._list, self._list_closed)
+        """Show all that waits, unless a card is open."""
+        if not self._cards.busy:
+            self._cards.open_list()
 
     open_next_wait = open_queue
-
-    def open_item(self, item: Pending) -> None:
-        """Open one item, over whatever is on the screen."""
-        if isinstance(item, PendingWait):
-            if item not in self._waiting:
-                self._show_wait(item)
-        elif self._open is None:
-            self._show(item)
 
     # In the app's task.
 
@@ -217,7 +198,7 @@ class Questions:
         self._start_ticking()
         self._changed()
         if len(self._app.screen_stack) <= 2 and not self._drafts.unsent:  # noqa: PLR2004 - nothing but the main screen
-            self._show_wait(wait)
+            self._cards.open(wait)
 
     def _asked(self) -> None:
         self._notifier.person_awaited(self._server)
@@ -227,15 +208,9 @@ class Questions:
 
     def _close(self, request: ApprovalRequest | ElicitationRequest, closure: Closure) -> None:
         self.queue.withdraw(request, closure)
-        if self._open is not None and self._open[0].request is request:
-            self._say_closed(closure)
-
-    def _say_closed(self, closure: Closure) -> None:
-        screen = self._open[1] if self._open is not None else None
-        if isinstance(screen, ApprovalScreen):
-            screen.close_elsewhere(closure)
-        elif screen is not None:
-            screen.dismiss(None)
+        asked = self._cards.asked
+        if asked is not None and asked.request is request:
+            self._cards.say_closed(asked, closure)
 
     def _remove(self, answer: asyncio.Future[Any]) -> None:
         item = self.queue.of(answer)
@@ -243,27 +218,22 @@ class Questions:
             return
         self.queue.remove(item)
         self._reminders.forget(item)
-        closure = item.closure or Closure("withdrawn")
-        if not isinstance(item, PendingElicitation):
-            self._mark(item.request, "running")
-        if isinstance(item, PendingWait):
-            self._end_wait(item)
-        else:
-            self._aside.discard(item)
-            if self._open is not None and self._open[0] is item:
-                if not answer.done() or answer.cancelled():
-                    self._say_closed(closure)
-            elif item.closure is not None:
-                self._toast(item, closure)
+        self._draw_removed(item, answered=answer.done() and not answer.cancelled())
         self._changed()
         self._open_next()
 
-    def _end_wait(self, wait: PendingWait) -> None:
-        self._notifier.person_awaited(self._server)
-        if wait in self._waiting:
-            self._waiting[wait].finish(None)
-        if wait.closure is not None and wait.closure.kind == "answered":
-            self._toast(wait, wait.closure)
+    def _draw_removed(self, item: Pending, *, answered: bool) -> None:
+        if not isinstance(item, PendingElicitation):
+            self._mark(item.request, "running")
+        if isinstance(item, PendingWait):
+            self._notifier.person_awaited(self._server)
+        else:
+            self._aside.discard(item)
+        on_card = item is self._cards.asked
+        if not answered:
+            self._cards.say_closed(item, item.closure or Closure("withdrawn"))
+        if item.closure is not None and not on_card:
+            self._toast(item, item.closure)
 
     def _toast(self, item: Pending, closure: Closure) -> None:
         name = "a question" if isinstance(item, PendingElicitation) else plain(item.request.call.tool, 60)
@@ -278,7 +248,7 @@ class Questions:
 
     def _open_next(self) -> None:
         item = self._next()
-        if item is None or self._open is not None or self._list is not None:
+        if item is None or self._cards.busy:
             self._draw_banner()
             return
         now = self._clock.monotonic()
@@ -289,37 +259,17 @@ class Questions:
                 self._polling = True
                 self._app.set_timer(TYPING_SECONDS, self._poll)
             return
-        self._show(item)
+        self._open(item)
 
     def _poll(self) -> None:
         self._polling = False
         self._open_next()
 
-    def _show(self, item: Asked) -> None:
-        if isinstance(item, PendingElicitation):
-            home: Any = import_module("allowly_harness.tui.elicitation")
-            asking: Screen[ElicitationReply] = home.ElicitationScreen(
-                item.request, clock=self._clock, key_time=self._key_time
-            )
-            self._open = (item, asking)
-            self._app.push_screen(asking, lambda reply: self._replied(item, reply))
-        else:
-            screen = ApprovalScreen(
-                item.request,
-                waiting=lambda: self._others(item),
-                clock=self._clock,
-                key_time=self._key_time,
-                keymap=self._keymap,
-            )
-            self._open = (item, screen)
-            self._app.push_screen(screen, lambda outcome: self._answered(item, outcome))
+    def _open(self, item: Asked) -> None:
+        self._cards.open(item)
         self._draw_banner()
 
-    def _others(self, item: Asked) -> int:
-        return sum(1 for one in self.queue.items if one is not item and not isinstance(one, PendingWait))
-
-    def _answered(self, item: PendingQuestion, outcome: Outcome) -> None:
-        self._open = None
+    def _done(self, item: Asked, outcome: Outcome | ElicitationReply) -> None:
         following = self._after(item) if outcome is Aside.NEXT else None
         if isinstance(outcome, Aside):
             self._aside.add(item)
@@ -327,48 +277,26 @@ class Questions:
             self._toast(item, item.closure)
         self._changed()
         if following is not None:
-            self._show(following)
+            self._open(following)
         elif outcome is Aside.QUEUE:
             self.open_queue()
         else:
             self._open_next()
 
-    def _after(self, item: PendingQuestion) -> Asked | None:
+    def _after(self, item: Asked) -> Asked | None:
         asked: list[Asked] = [one for one in self.queue.items if not isinstance(one, PendingWait)]
         at = asked.index(item) if item in asked else -1
         others = asked[at + 1 :] + asked[: max(0, at)]
         return others[0] if others else None
 
-    def _replied(self, item: PendingElicitation, reply: ElicitationReply | None) -> None:
-        self._open = None
-        if reply is not None:
-            self.queue.settle(item, reply)
-        self._changed()
-        self._open_next()
-
-    def _list_closed(self, _: object) -> None:
-        self._list = None
-        # Whoever closes the list has seen what is in it; nothing of it opens by itself any more.
-        self._aside.update(item for item in self.queue.items if not isinstance(item, PendingWait))
-
-    def _show_wait(self, wait: PendingWait) -> None:
-        screen = WaitingScreen(
-            wait.request,
-            wait.status,
-            number=wait.number,
-            started=wait.started,
-            clock=self._clock,
-            key_time=self._key_time,
-            keymap=self._keymap,
-        )
-        self._waiting[wait] = screen
-        self._app.push_screen(screen, lambda answer: self._wait_closed(wait, answer))
-
-    def _wait_closed(self, wait: PendingWait, answer: Answer | None) -> None:
-        self._waiting.pop(wait, None)
+    def _wait_done(self, wait: PendingWait, answer: Answer | None) -> None:
         if answer is not None:
             self.queue.settle(wait, answer)
         self._open_next()
+
+    def _list_done(self) -> None:
+        # Whoever closes the list has seen what is in it; nothing of it opens by itself any more.
+        self._aside.update(item for item in self.queue.items if not isinstance(item, PendingWait))
 
     def _start_ticking(self) -> None:
         if not self._ticking:
@@ -376,14 +304,14 @@ class Questions:
             self._app.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
-        opened = self._open[0] if self._open is not None else None
+        opened = self._cards.asked
         for text in self._reminders.due(item for item in self.queue.items if item is not opened):
             self._app.notify(text, markup=False)
             self._notifier.person_awaited(self._server)
         self._draw_banner()
 
     def _draw_banner(self) -> None:
-        item = self._next() if self.held_back and self._open is None and self._list is None else None
+        item = self._next() if self.held_back and not self._cards.busy else None
         banners = list(self._app.screen.query(WaitingBanner))
         if item is None:
             for banner in banners:

@@ -28,7 +28,7 @@ class Writing(Vertical):
     Writing { display: none; height: auto; background: $panel; padding: 0 1; }
     Writing.-open { display: block; }
     Writing Static { height: auto; color: $text-muted; }
-    Writing Input { height: 1; border: none; padding: 0; background: $panel; }
+    Writing Input, Writing Input:focus { height: 1; border: none; padding: 0; background: $panel; }
     Writing TextArea, Writing TextArea:focus { height: 4; border: none; padding: 0; background: $panel; }
     Writing.-long Input { display: none; }
     Writing.-short TextArea { display: none; }
