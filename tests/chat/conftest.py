@@ -273,9 +273,14 @@ def chat(terminal: Terminal, mail: MailServer) -> Chat:
     """Open the chat prompt on the mail server, run it beside the test, and leave it at the end."""
 
     @asynccontextmanager
-    async def opened(*, approver: ChatApprover | None = None, **options: Any) -> AsyncIterator[Terminal]:
-        asks = approver or terminal.approver(clock=Clock())
-        feed = ServerFeed()
+    async def opened(
+        *, approver: ChatApprover | None = None, frozen: bool = False, **options: Any
+    ) -> AsyncIterator[Terminal]:
+        """With `frozen`, all clocks are the test's own."""
+        clock = terminal.clock() if frozen else Clock()
+        asks = approver or terminal.approver(clock=clock)
+        mail.authority.clock = clock.now
+        feed = ServerFeed(clock=clock)
         session_options = {name: options.pop(name) for name in ("dangerous", "acting_as") if name in options}
         given = {"history": InMemoryHistory(), "settings": TerminalSettings(notify="off"), "terminal": lambda: True}
         async with (
@@ -284,7 +289,13 @@ def chat(terminal: Terminal, mail: MailServer) -> Chat:
         ):
             servers.start_soon(lambda: mail.server.run(*far, mail.server.create_initialization_options()))
             async with ApprovingClientSession(
-                *near, approver=asks, authority=mail.authority, server="mail", **feed.options, **session_options
+                *near,
+                approver=asks,
+                authority=mail.authority,
+                server="mail",
+                clock=clock.now,
+                **feed.options,
+                **session_options,
             ) as session:
                 await session.discover()
                 async with anyio.create_task_group() as group:

@@ -146,7 +146,7 @@ async def test_a_question_that_ends_while_it_is_put_aside_says_so(chat, terminal
 
 
 async def test_an_answer_from_elsewhere_closes_the_question_and_says_whose(chat, mail, monkeypatch):
-    monkeypatch.setattr("allowly_harness.watching.FIRST_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("allowly_harness.performing.watching.FIRST_LOOK_SECONDS", 0.01)
     async with chat() as terminal:
         terminal.type("/call send_email to=ada\r")
         await terminal.then("left ")
@@ -173,8 +173,8 @@ async def test_a_withdrawn_question_behind_another_says_so(chat, terminal, quest
 
 
 async def test_an_awaited_escalation_goes_behind_the_prompt_and_comes_back(chat, mail, monkeypatch):
-    monkeypatch.setattr("allowly_harness.awaiting.FIRST_POLL_SECONDS", 0.01)
-    monkeypatch.setattr("allowly_harness.awaiting.LONGEST_POLL_SECONDS", 0.02)
+    monkeypatch.setattr("allowly_harness.performing.awaiting.FIRST_POLL_SECONDS", 0.01)
+    monkeypatch.setattr("allowly_harness.performing.awaiting.LONGEST_POLL_SECONDS", 0.02)
     async with chat() as terminal:
         terminal.type("/call transfer amount=5\r")
         await terminal.then("wait | ")
@@ -213,6 +213,61 @@ async def test_a_question_opens_over_the_waiting_line(chat, terminal, question):
         terminal.type("deny\r")
         await terminal.then("give up:")
         terminal.type("give up\r")
+
+
+async def test_the_waiting_line_makes_room_for_the_prompt(chat, mail, terminal, question):
+    approver = terminal.approver()
+    async with chat(approver=approver), anyio.create_task_group() as group:
+        await terminal.then(PROMPT)
+        terminal.type("/call slow\r")
+        await terminal.then("25%")
+        group.start_soon(approver.watch, question(kind="escalate", escalation_to="finance"), WaitStatus())
+        await terminal.then("back | ")
+        mail.go_on.set()
+        await terminal.then("#1 slow  ok")
+        await terminal.then(PROMPT)
+        terminal.type("/pending\r")
+        await terminal.then('waits for "finance"')
+        group.cancel_scope.cancel()
+
+
+async def test_two_questions_without_a_prompt_are_asked_one_after_the_other(terminal, question):
+    approver = terminal.approver()
+    answers = []
+
+    async def ask(name: str) -> None:
+        answers.append((name, (await approver.ask(question(tool_name=name))).kind))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask, "first")
+        await terminal.then("#1 APPROVE THIS CALL?")
+        group.start_soon(ask, "second")
+        await terminal.then("(+1 waiting)")
+        terminal.type("deny\r")
+        await terminal.then("#2 APPROVE THIS CALL?")
+        await terminal.then("left ")
+        terminal.type("approve k7\r")
+
+    assert answers == [("first", AnswerKind.DENY), ("second", AnswerKind.APPROVE)]
+
+
+async def test_a_question_waits_until_no_key_was_pressed_for_a_while(chat, terminal, question):
+    approver = terminal.approver()
+    approver.console._quiet = 3_600.0
+    async with chat(approver=approver), anyio.create_task_group() as group:
+        await terminal.then(PROMPT)
+        terminal.type("x")
+        await terminal.then("x")
+        terminal.type("\x08")
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(approver.ask, question())
+        with anyio.move_on_after(0.3):
+            await terminal.shows("APPROVE THIS CALL?")
+        assert "APPROVE THIS CALL?" not in terminal.text
+        terminal.type("/pending 1\r")
+        await terminal.then("APPROVE THIS CALL?")
+        await terminal.then("left ")
+        terminal.type("\x03")
 
 
 async def test_a_wait_that_nobody_looks_at_reports_now_and_then(chat, terminal, question, monkeypatch):

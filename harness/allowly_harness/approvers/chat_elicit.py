@@ -66,7 +66,8 @@ def _draw(item: PendingElicitation) -> None:
     what = "VISIT A PAGE?" if request.mode == "url" else "THE SERVER ASKS YOU FOR VALUES"
     say("")
     say(f" #{item.number} {what} ", "title")
-    asks = Section(joined(["ASKED BY ", server, f" ({one_line(request.server.configured, 200).text})"]), ())
+    configured = joined([" (", one_line(request.server.configured, 200), ")"]) if request.server.configured else ""
+    asks = Section(joined(["ASKED BY ", server, configured]), ())
     said = Section(own("SERVER SAYS  (nobody checked this text)"), says, quoted=True)
     draw(lay_out_sections((asks, said), columns()))
     say("")

@@ -194,13 +194,18 @@ class Question:
     def _offers(self, choices: tuple[Verb, ...]) -> str:
         return " | ".join(MEANINGS[choice][0].format(code=self._wanted) for choice in (*choices, Verb.HELP))
 
+    def _short_offers(self, choices: tuple[Verb, ...]) -> str:
+        """The same without what may follow, so that there is room to type in a line of 80 columns."""
+        words = [f"approve {self._wanted}" if choice is Verb.APPROVE else str(choice) for choice in choices]
+        return " | ".join([*words, Verb.HELP])
+
     def _message(self) -> list[tuple[str, str]]:
         waiting = self._waiting()
         behind = f"(+{waiting} waiting) " if waiting else ""
         if self._deadline.passed:
-            return [("class:bad", f"EXPIRED, nothing ran {behind}"), ("", f" {self._offers(EXPIRED_CHOICES)}: ")]
+            return [("class:bad", f"EXPIRED, nothing ran {behind}"), ("", f" {self._short_offers(EXPIRED_CHOICES)}: ")]
         left = ("class:time", f"{self._deadline.left} left {behind}")
-        return [left, ("", f" {self._offers(self._choices)}: ")]
+        return [left, ("", f" {self._short_offers(self._choices)}: ")]
 
     def _draw_card(self) -> None:
         card = self._card

@@ -121,7 +121,7 @@ def parse_reply(line: str, choices: tuple[Verb, ...], code: str, *, word: str = 
 
 def _with_text(verb: Verb, text: str) -> Reply:
     if verb is Verb.RESPOND and not text:
-        return Reply(Verb.NONE, "Type the text after it: answer TEXT")
+        return Reply(Verb.NONE, "Type the text after it: answer TEXT.")
     if verb is Verb.RESPOND and len(text) > MAX_REASON_CHARACTERS:
         return Reply(Verb.NONE, f"The model is given {MAX_REASON_CHARACTERS} characters at most; this is {len(text)}.")
     return Reply(verb, text)
@@ -132,13 +132,13 @@ def _approval(verb: str, words: list[str], code: str, word: str, *, pasted: bool
     if pasted:
         return Reply(Verb.NONE, "Pasted text does not approve. Type it.")
     if not words:
-        return Reply(Verb.NONE, f"Name the question: {wanted}")
+        return Reply(Verb.NONE, f"Name the question: {wanted}.")
     if words[0].lower() != code:
         return Reply(Verb.NONE, f"That is not the code of this question, which is {code}.")
     rest = words[1:]
     if word:
         if not rest or rest[0].lower() != word.lower():
-            return Reply(Verb.NONE, f"This call is dangerous. Name what it does, too: {wanted}")
+            return Reply(Verb.NONE, f"This call is dangerous. Name what it does, too: {wanted}.")
         rest = rest[1:]
     return Reply(Verb.APPROVE, " ".join(rest))
 

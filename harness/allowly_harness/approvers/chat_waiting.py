@@ -38,6 +38,7 @@ class Waiting:
         self._clock = clock
         self._who = one_line(item.request.escalation_to or "an approver", 60).text
         self._line = QuestionLine(self._message)
+        self._base = BaseLine(self._line.session)
         self._evicted = anyio.Event()
 
     async def run(self) -> Answer:
@@ -65,7 +66,7 @@ class Waiting:
         async with anyio.create_task_group() as group:
             group.start_soon(self._let_go, group.cancel_scope)
             async with in_terminal():
-                with self._console.reading(BaseLine(self._line.session), evict=self._evicted.set):
+                with self._console.reading(self._base, evict=self._evicted.set):
                     answer = await self._read()
             group.cancel_scope.cancel()
         self._place.closed.set()
