@@ -12,7 +12,7 @@ import pytest
 from allowly_authority.errors import AuthorityUnavailable
 from allowly_harness.approvers.base import Desk, WaitStatus
 from allowly_harness.driver import run_flow
-from allowly_harness.performer import CallPerformer
+from allowly_harness.performing.performer import CallPerformer
 from allowly_harness.protocol.effects import Ask, Effect, Invoke, NoReply, Record, Settle, ToolReply
 from allowly_harness.protocol.errors import LocalProtocolError
 from allowly_harness.protocol.flow import ApprovalFlow, Ended, approval_flow
@@ -216,7 +216,7 @@ async def test_a_tool_list_that_never_comes_does_not_hold_up_the_question() -> N
     world.describe = lambda name: anyio.sleep_forever()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("allowly_harness.performer.DESCRIBE_SECONDS", 0.05)
+        patch.setattr("allowly_harness.performing.performer.DESCRIBE_SECONDS", 0.05)
         ended = await world.run()
 
     assert ended.outcome is ApprovalOutcome.APPROVED

@@ -16,15 +16,15 @@ def table(old: str, new: str) -> Patch:
 
 
 def asking(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "asking.py", old, new)
+    return Patch(HARNESS + "performing/asking.py", old, new)
 
 
 def inputs(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "inputs.py", old, new)
+    return Patch(HARNESS + "session/inputs.py", old, new)
 
 
 def legs(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "legs.py", old, new)
+    return Patch(HARNESS + "session/legs.py", old, new)
 
 
 def desk(old: str, new: str) -> Patch:
@@ -83,7 +83,7 @@ ELSEWHERE = (
         "G5",
         (
             Patch(
-                HARNESS + "watching.py",
+                HARNESS + "performing/watching.py",
                 "AnsweredElsewhere(found.status,",
                 'AnsweredElsewhere("approved" if found.status else found.status,',
             ),
@@ -95,7 +95,7 @@ ELSEWHERE = (
         "G10",
         (
             Patch(
-                HARNESS + "watching.py",
+                HARNESS + "performing/watching.py",
                 "type(error).__name__)\n            continue",
                 'type(error).__name__)\n            return AnsweredElsewhere("cancelled")',
             ),
@@ -164,7 +164,7 @@ INPUTS = (
     Mutant(
         "an edited call goes on with the old state",
         "G2",
-        (Patch(HARNESS + "session.py", "if effect.call is not sent:", "if effect.call is None:"),),
+        (Patch(HARNESS + "session/session.py", "if effect.call is not sent:", "if effect.call is None:"),),
         ("legs",),
     ),
     Mutant(

@@ -16,19 +16,19 @@ def wire(old: str, new: str) -> Patch:
 
 
 def performer(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "performer.py", old, new)
+    return Patch(HARNESS + "performing/performer.py", old, new)
 
 
 def asking(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "asking.py", old, new)
+    return Patch(HARNESS + "performing/asking.py", old, new)
 
 
 def awaiting(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "awaiting.py", old, new)
+    return Patch(HARNESS + "performing/awaiting.py", old, new)
 
 
 def session(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "session.py", old, new)
+    return Patch(HARNESS + "session/session.py", old, new)
 
 
 def driver(old: str, new: str) -> Patch:

@@ -146,8 +146,8 @@ def guarded(authority: FakeAuthority) -> GuardedServer:
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the record of an open question as often as possible."""
-    monkeypatch.setattr("allowly_harness.watching.FIRST_LOOK_SECONDS", 0.001)
-    monkeypatch.setattr("allowly_harness.watching.LONGEST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("allowly_harness.performing.watching.FIRST_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("allowly_harness.performing.watching.LONGEST_LOOK_SECONDS", 0.001)
 
 
 @pytest.fixture(params=["legacy", "modern"])

@@ -282,7 +282,7 @@ class Waiting(Screen):
 async def test_an_awaited_escalation_that_is_decided_says_so_before_the_screen_closes(
     open_session, guarded, authority, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    monkeypatch.setattr("allowly_harness.awaiting.FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr("allowly_harness.performing.awaiting.FIRST_POLL_SECONDS", 0.001)
     guarded.decisions.append(guarded.escalate(BILL))
     screen = Waiting(lambda: authority.answer_elsewhere("esc_1", status))
 

@@ -8,8 +8,8 @@ from mcp import MCPError, types
 from allowly_authority.binding import bound_resource, canonical_json
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
-from allowly_harness.legs import MAX_INPUTS, MAX_LEGS
 from allowly_harness.protocol.models import APPROVAL_META
+from allowly_harness.session.legs import MAX_INPUTS, MAX_LEGS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("era", ["modern"])]
 

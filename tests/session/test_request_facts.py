@@ -8,8 +8,8 @@ from mcp import types
 
 from allowly_harness import Answer, ApprovalRequest, ToolCall
 from allowly_harness.approvers.unattended import UnattendedApprover
-from allowly_harness.asking import MAX_UNUSABLE_EDITS, UNCHANGED
-from allowly_harness.danger import BY_CONFIGURATION, BY_SERVER, danger_of
+from allowly_harness.performing.asking import MAX_UNUSABLE_EDITS, UNCHANGED
+from allowly_harness.performing.danger import BY_CONFIGURATION, BY_SERVER, danger_of
 from allowly_harness.protocol.models import APPROVAL_META, ToolInfo
 from allowly_harness.testing import ScriptedApprover
 
@@ -67,7 +67,7 @@ async def test_a_call_named_in_the_configuration_is_dangerous(open_session, guar
 async def test_a_call_named_in_the_configuration_is_dangerous_even_if_its_tool_is_never_described(
     open_session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allowly_harness.performer.DESCRIBE_SECONDS", 0.01)
+    monkeypatch.setattr("allowly_harness.performing.performer.DESCRIBE_SECONDS", 0.01)
     person = ScriptedApprover(Answer.deny())
     async with open_session(approver=person, dangerous=["pay"]) as session:
 

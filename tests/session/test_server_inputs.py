@@ -10,7 +10,7 @@ from mcp import MCPError, types
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
-from allowly_harness.inputs import MAX_MESSAGE_CHARACTERS, MAX_UNUSABLE_REPLIES
+from allowly_harness.session.inputs import MAX_MESSAGE_CHARACTERS, MAX_UNUSABLE_REPLIES
 
 pytestmark = pytest.mark.anyio
 
@@ -240,7 +240,7 @@ async def test_what_is_no_reply_is_a_cancel_and_never_an_accept(open_session, as
 
 async def test_a_person_who_takes_too_long_has_cancelled(open_session, asks, monkeypatch: pytest.MonkeyPatch) -> None:
     """G6."""
-    monkeypatch.setattr("allowly_harness.inputs.ELICITATION_SECONDS", 0.01)
+    monkeypatch.setattr("allowly_harness.session.inputs.ELICITATION_SECONDS", 0.01)
     asks.for_(form())
 
     async with open_session(approver=Person(anyio.sleep_forever)) as session:

@@ -181,8 +181,8 @@ class _Call:
         from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
         from pydantic import ValidationError
 
-        from allowly_harness.inputs import NO_PERSON
         from allowly_harness.protocol.models import ToolCall
+        from allowly_harness.session.inputs import NO_PERSON
 
         try:
             self.report.calling(ToolCall(session.server.name, self.tool, arguments))

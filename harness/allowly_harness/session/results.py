@@ -8,7 +8,7 @@ import mcp_types as types
 
 from allowly_harness.protocol.flow import Ended
 from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome
-from allowly_harness.redaction import without_bearers
+from allowly_harness.session.redaction import without_bearers
 
 
 def handed_on(ended: Ended) -> types.CallToolResult:

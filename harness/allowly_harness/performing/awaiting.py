@@ -14,7 +14,7 @@ from anyio import get_cancelled_exc_class
 
 from allowly_authority.errors import AuthorityError, AuthorityUnavailable, MalformedReply, RateLimited
 from allowly_harness.approvers.base import Closure, Desk, WaitStatus
-from allowly_harness.asking import Clock, checked
+from allowly_harness.performing.asking import Clock, checked
 from allowly_harness.protocol.effects import Resolution
 from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest
 

@@ -17,19 +17,19 @@ from mcp import ClientSession, MCPError
 from mcp.client.session import ClientRequestContext, LoggingFnT
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from allowly_harness.answered import AnsweredQuestions
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
-from allowly_harness.asking import Clock
 from allowly_harness.driver import run_flow
-from allowly_harness.inputs import ServerInputs
-from allowly_harness.legs import Legs, SendLeg
-from allowly_harness.losing import CLOSED_HERE, Loss, WatchedStream
-from allowly_harness.performer import CallPerformer, Journal, Send, utc_now
+from allowly_harness.performing.answered import AnsweredQuestions
+from allowly_harness.performing.asking import Clock
+from allowly_harness.performing.performer import CallPerformer, Journal, Send, utc_now
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, approval_flow
 from allowly_harness.protocol.models import ServerInfo, ToolCall, ToolInfo
-from allowly_harness.results import handed_on, refused, without_forged_outcome
+from allowly_harness.session.inputs import ServerInputs
+from allowly_harness.session.legs import Legs, SendLeg
+from allowly_harness.session.losing import CLOSED_HERE, Loss, WatchedStream
+from allowly_harness.session.results import handed_on, refused, without_forged_outcome
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient

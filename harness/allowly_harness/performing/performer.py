@@ -26,11 +26,12 @@ from allowly_authority.errors import (
     PromptGone,
     PromptUnknown,
 )
-from allowly_harness.answered import AnsweredQuestions
 from allowly_harness.approvers.base import Desk
-from allowly_harness.asking import Asking, Clock
-from allowly_harness.awaiting import Awaiting
-from allowly_harness.danger import danger_of
+from allowly_harness.performing.answered import AnsweredQuestions
+from allowly_harness.performing.asking import Asking, Clock
+from allowly_harness.performing.awaiting import Awaiting
+from allowly_harness.performing.danger import danger_of
+from allowly_harness.performing.watching import until_answered
 from allowly_harness.protocol.effects import (
     AnsweredElsewhere,
     Ask,
@@ -50,7 +51,6 @@ from allowly_harness.protocol.effects import (
 )
 from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest, PromptRecord, ToolInfo
 from allowly_harness.protocol.wire import CONFIRM_LIFE, ESCALATION_LIFE
-from allowly_harness.watching import until_answered
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient

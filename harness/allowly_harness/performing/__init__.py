@@ -1,0 +1,1 @@
+"""Performs the effects of the conversation: asks through the desk, reports to the authority, keeps the journal."""
