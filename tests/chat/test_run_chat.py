@@ -1,13 +1,18 @@
 """The chat front end on a real session: every command."""
 
 import json
+import os
+import signal
 import stat
 
 import anyio
 import pytest
+from prompt_toolkit.completion import DummyCompleter
 from prompt_toolkit.history import InMemoryHistory
 
+from allowly_harness.approvers.chat_console import Console
 from allowly_harness.chat import run_chat
+from allowly_harness.chat.prompt import MainPrompt
 
 pytestmark = pytest.mark.anyio
 
@@ -231,9 +236,6 @@ async def test_prompts_are_listed_and_printed(chat):
 
 
 async def test_ctrl_c_during_a_call_cancels_that_call_only(chat, mail):
-    import os
-    import signal
-
     async with chat() as terminal:
         terminal.type("/call slow\r")
         await terminal.then("25%")
@@ -299,3 +301,16 @@ async def test_a_server_that_never_lists_its_tools_still_gets_a_prompt(terminal,
 async def test_without_a_terminal_nothing_is_read(terminal):
     assert await run_chat(None, terminal=lambda: False) == 2
     assert terminal.screen == ""
+
+
+async def test_the_line_at_the_bottom_is_there_only_while_something_waits(terminal):
+    waiting = ""
+    prompt = MainPrompt("mail", Console(), InMemoryHistory(), DummyCompleter(), lambda: waiting)
+
+    prompt.refresh()
+    nothing = prompt._session.bottom_toolbar
+    waiting = "1 waits for you"
+    prompt.refresh()
+
+    assert nothing is None
+    assert prompt._session.bottom_toolbar() == "1 waits for you"

@@ -64,9 +64,13 @@ class Calls:
         self._behind = anyio.Event()
         self._progress_at = float("-inf")
         self._progress_of: CallEntry | None = None
-        if approver is not None:
-            approver.queue.listen(self._asked)
+        self._unlisten = approver.queue.listen(self._asked) if approver is not None else lambda: None
         console.on_aside = self._put_behind
+
+    def leave(self) -> None:
+        """Hear of no more questions."""
+        self._unlisten()
+        self._console.on_aside = lambda _: None
 
     async def run(self, tool: str, arguments: Mapping[str, Any], *, background: bool) -> CallEntry | None:
         """Start a call; returns it if it is to be followed."""

@@ -32,7 +32,7 @@ class MainPrompt:
         console: Who may use the terminal.
         history: Where typed lines are kept.
         completer: Completes them.
-        toolbar: What the line at the bottom says; never anything that is not printed, too.
+        toolbar: What the line at the bottom says, or nothing; never anything that is not printed, too.
     """
 
     def __init__(
@@ -40,6 +40,7 @@ class MainPrompt:
     ) -> None:
         terminal_output()
         self._console = console
+        self._toolbar = toolbar
         self._default = ""
         self._session: PromptSession[str] = PromptSession(
             FormattedText([("class:label", f"{name}> ")]),
@@ -50,7 +51,6 @@ class MainPrompt:
             enable_history_search=False,
             multiline=Condition(_goes_on),
             prompt_continuation=CONTINUATION,
-            bottom_toolbar=lambda: toolbar() or None,
             key_bindings=_bindings(),
             style=STYLE,
             enable_suspend=True,
@@ -60,6 +60,11 @@ class MainPrompt:
     def prefill(self, text: str) -> None:
         """Let the next prompt begin with a text, to be changed and sent by the person."""
         self._default = text
+
+    def refresh(self) -> None:
+        """Draw the line at the bottom anew; it is there only while it says something."""
+        self._session.bottom_toolbar = self._toolbar if self._toolbar() else None
+        self._session.app.invalidate()
 
     async def read(self) -> str:
         """Read one command.

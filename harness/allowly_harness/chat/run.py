@@ -92,6 +92,9 @@ class _Chat:
     async def run(self, hints: Sequence[str]) -> int:
         say(f"connected  {self._name}", "heading")
         with ExitStack() as stack:
+            stack.callback(self.calls.leave)
+            if self._approver is not None:
+                stack.callback(self._approver.queue.listen(lambda _: self._prompt.refresh()))
             if self._feed is not None:
                 stack.callback(self._feed.listen(on_line=self._feed_line, on_change=self._feed_change))
             until_lost = getattr(self._session, "until_lost", None)
@@ -152,13 +155,12 @@ class _Chat:
         return False
 
     def _toolbar(self) -> str:
+        """Say how much waits; not for how long, because the line is drawn at changes only."""
         items = self._approver.queue.items if self._approver is not None else ()
         if not items:
             return ""
         others = sum(1 for item in items if isinstance(item, PendingWait))
-        soonest = self._approver.queue.soonest if self._approver is not None else None
-        left = f", the first for {soonest.left}" if soonest is not None else ""
-        return f"{len(items) - others} wait for you{left}, {others} for somebody else: /pending"
+        return f"{len(items) - others} wait for you, {others} for somebody else: /pending"
 
     def _names(self) -> Mapping[str, Names]:
         def calls() -> Iterable[str]:
