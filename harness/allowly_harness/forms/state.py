@@ -270,8 +270,8 @@ class FormState:
         return made if isinstance(made, dict) else {}
 
     def entries(self) -> Entries:
-        """Return a copy of everything typed, to compare with or to put back."""
-        return dict(self._entries)
+        """Return a copy of everything typed, to compare with or to put back; what is as at first is left out."""
+        return {slot: entry for slot, entry in self._entries.items() if entry != self._first(self.field_at(slot))}
 
     def restore(self, entries: Entries) -> None:
         """Put back what `entries` returned."""

@@ -273,7 +273,7 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
             return f"y {what}   any other key: back"
         if self._opening:
             return "starting the browser..."
-        return "o open...   c copy   v I have visited it...   d decline   esc cancel"
+        return "o open...   c copy   v visited...   d decline   esc cancel"
 
     def _lines(self, width: int) -> tuple[Line, ...]:
         # What we know comes first: on a low screen the server's words must not push it out of sight.

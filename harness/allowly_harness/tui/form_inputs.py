@@ -174,7 +174,8 @@ class FormLine(Said, can_focus=True):
     """
 
     DEFAULT_CSS = """
-    FormLine { height: 1; width: 1fr; background: $boost; &:focus { background: $panel; text-style: bold; } }
+    FormLine { height: 1; width: 1fr; color: $foreground; background: $boost; }
+    FormLine:focus { background: $panel; text-style: bold; }
     FormLine.-empty { color: $text-muted; }
     FormLine.-group { background: transparent; }
     FormLine.-group:focus { background: $panel; }
