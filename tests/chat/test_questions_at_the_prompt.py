@@ -358,3 +358,12 @@ async def test_a_request_that_is_refused_appears_as_a_line(chat, mail):
     async with chat() as terminal:
         terminal.type("/call ask\r")
         await terminal.then("refused")
+
+
+async def test_a_line_for_a_window_that_was_closed_is_lost_and_nothing_fails(terminal, monkeypatch):
+    def gone(*_: object, **__: object) -> None:
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr("allowly_harness.approvers.chat_console.say", gone)
+
+    terminal.approver().console.notice("#1 send_email  ok", ring=True)

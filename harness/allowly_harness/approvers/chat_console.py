@@ -8,6 +8,7 @@ above the prompt, or after the question that is open.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -293,7 +294,8 @@ class Console:
                 output.write_raw("\a")
             else:
                 output.bell()
-            output.flush()
+            with contextlib.suppress(OSError):
+                output.flush()
 
     def status(self, text: str) -> None:
         """Write a line that the next one replaces. The text must be sanitised and fit the width."""
@@ -337,6 +339,11 @@ class Console:
         self._print_notices()
 
     def _print_all(self) -> None:
+        # The window may have been closed: whoever has something to say must not fail of that.
+        with contextlib.suppress(OSError):
+            self._print_kept()
+
+    def _print_kept(self) -> None:
         self.end_status()
         if self._dropped:
             say(f"... {self._dropped:,} earlier lines were not printed", "note")
