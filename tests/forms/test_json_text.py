@@ -77,7 +77,7 @@ def test_a_path_that_is_not_there_is_placed_at_what_is_around_it():
         ("[" * 100_000, "nested deeper than 32 levels, line 1, column 33"),
         ("[1, 2]", "it must be a JSON object: {...}, line 1, column 1"),
         ("\n  7", "it must be a JSON object: {...}, line 2, column 3"),
-        ("{" + " " * MAX_TEXT_CHARACTERS + "}", "it is longer than 1,048,576 characters, line 1, column 1"),
+        ("{" + " " * MAX_TEXT_CHARACTERS + "}", "it is longer than 4,194,304 characters, line 1, column 1"),
         ("\ufeff{}", "not JSON"),
         ("{'a': 1}", "not JSON"),
         ("{} {}", "not JSON: Extra data, line 1, column 4"),

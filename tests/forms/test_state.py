@@ -9,6 +9,7 @@ from allowly_harness.forms.json_text import parse_json_value, write_json
 from allowly_harness.forms.loading import Alternative, Entry, State
 from allowly_harness.forms.reading import read_form
 from allowly_harness.forms.state import FormError, FormState
+from allowly_harness.protocol.models import ToolCall
 
 TEXTS = st.text(max_size=8) | st.sampled_from(["", "\n", "a\n", "\u202e", "null", "true", "1", "a\tb", " ", "\u2028"])
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -335,3 +336,13 @@ def test_variants_at_the_root_are_picked_and_filled_in():
 
     assert before == {"": "pick a variant"}
     assert state.peek() == {"id": 7}
+
+
+def test_frozen_arguments_and_schemas_are_taken_as_they_are(schema):
+    call = ToolCall("mail", "pay", {"customer": "a", "tags": ["x"], "lines": [{"address": "b"}], "meta": {"k": [1]}})
+    frozen = ToolCall("mail", "schema", schema).arguments
+    state = FormState(read_form(frozen))
+
+    assert state.load(call.arguments) == ()
+    assert state.peek() == call.payload()
+    assert state.entry(("tags",)) == (State.TYPED, "x")

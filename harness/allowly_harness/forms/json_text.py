@@ -10,15 +10,18 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from allowly_authority.strict_json import MAX_JSON_DEPTH, StrictJSONError, parse_json
 from allowly_harness.display.sanitize import MAX_MARKS, is_hidden
 
-MAX_TEXT_CHARACTERS: Final = 1024 * 1024
-"""Longest JSON text that is read, in characters."""
+MAX_TEXT_CHARACTERS: Final = 4 * 1024 * 1024
+"""Longest JSON text that is read, in characters: what a call's arguments may take."""
+
+MAX_LOCATED_CHARACTERS: Final = 512 * 1024
+"""Longest text in which the place of a value is looked for; that takes much longer than reading it."""
 
 MAX_DIGITS: Final = 4_300
 """Most digits of one integer; Python reads no more, because the time grows with their square."""
@@ -87,6 +90,19 @@ def parse_json_value(text: str) -> Any:
     raise JSONTextError(problem, *_place(text, offset))
 
 
+def thawed(value: Any) -> Any:
+    """Return a JSON value of read-only mappings and tuples as one of dictionaries and lists.
+
+    Raises:
+        RecursionError: It is nested too deeply.
+    """
+    if isinstance(value, Mapping):
+        return {name: thawed(item) for name, item in cast("Mapping[str, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [thawed(item) for item in cast("Iterable[Any]", value)]
+    return value
+
+
 def locate(text: str, path: Path) -> Place | None:
     """Say where in a JSON text the value at `path` begins, or the innermost one around it that is there.
 
@@ -95,8 +111,10 @@ def locate(text: str, path: Path) -> Place | None:
         path: Names and indices from the outside in.
 
     Returns:
-        The place, or `None` for a text without any value.
+        The place, or `None` for a text without any value, or of more than `MAX_LOCATED_CHARACTERS`.
     """
+    if len(text) > MAX_LOCATED_CHARACTERS:
+        return None
     best: tuple[int, int] | None = None
     for mark in _marks(text):
         if not mark.is_name and path[: len(mark.path)] == mark.path and (best is None or len(mark.path) > best[0]):
@@ -114,7 +132,7 @@ def write_json(value: Any, *, indent: int | None = 2) -> str:
     Raises:
         ValueError: The value has no JSON form.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    text = json.dumps(thawed(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return escape_hidden(text, keep="\n")
 
 

@@ -25,6 +25,7 @@ from allowly_harness.forms.fields import (
     Kind,
     show_json,
 )
+from allowly_harness.forms.json_text import thawed
 from allowly_harness.input_schema import MAX_SCHEMA_SIZE, NotCheckedError, size_of
 
 MAX_FIELDS_READ: Final = 600
@@ -57,6 +58,7 @@ def read_form(schema: Mapping[str, Any]) -> Form:
     """
     try:
         size_of(schema, MAX_SCHEMA_SIZE, "the schema is too large for a form")
+        schema = thawed(schema)
         root = _Reader(schema).read_root()
     except (NotCheckedError, _NoFieldError) as error:
         root = Field("", Kind.JSON, why_json=str(error))

@@ -14,7 +14,7 @@ from allowly_harness.arguments import ArgumentChecker, Verdict
 from allowly_harness.display.sanitize import Shown, identifier, joined, one_line
 from allowly_harness.forms.coerce import CoerceError, coerce, from_lines
 from allowly_harness.forms.fields import NOTHING, Field, Form, Kind
-from allowly_harness.forms.json_text import JSONTextError, Path, parse_json_value
+from allowly_harness.forms.json_text import JSONTextError, Path, parse_json_value, thawed
 from allowly_harness.forms.loading import (
     Alternative,
     DoesNotFitError,
@@ -221,7 +221,7 @@ class FormState:
         if not self.form.fields and self.form.root.kind is not Kind.GROUP:
             return (FormProblem((), self.form.why_json),)
         try:
-            self._entries = load_entries(self.form.root, (), dict(value))
+            self._entries = load_entries(self.form.root, (), thawed(value))
         except DoesNotFitError as error:
             return (FormProblem(error.path, error.why),)
         return ()
