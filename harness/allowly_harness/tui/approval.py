@@ -217,9 +217,11 @@ class ApprovalScreen(ModalScreen[Outcome]):
         self._die(words.closed_title(closure), now)
 
     def on_screen_resume(self) -> None:
-        """Close if that was asked for while another screen was on top."""
+        """Close if that was asked for while another screen was on top; else hold keys off again."""
         if self._finished is not None:
             self.finish(self._finished[0])
+        elif self.keys.painted:
+            self.hold_off()
 
     def action_dismiss(self, result: Outcome = None) -> None:  # type: ignore[override]
         """Do nothing: this action can be named by markup, and an answer never comes that way."""
