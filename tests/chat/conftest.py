@@ -22,7 +22,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from allowly_authority.binding import bound_resource, canonical_json
 from allowly_harness import ApprovingClientSession
 from allowly_harness.approvers.chat import ChatApprover
-from allowly_harness.approvers.chat_console import Console
+from allowly_harness.approvers.chat.console import Console
 from allowly_harness.chat import run_chat
 from allowly_harness.display.clock import Clock
 from allowly_harness.protocol.models import ApprovalRequest, ServerInfo, ToolCall, ToolInfo, Verification

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from allowly_harness.approvers.chat_reply import (
+from allowly_harness.approvers.chat.reply import (
     CODE_ALPHABET,
     EXPIRED_CHOICES,
     Reply,

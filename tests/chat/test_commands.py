@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from allowly_harness.approvers.chat_arguments import (
+from allowly_harness.approvers.chat.arguments import (
     ArgumentsError,
     change_arguments,
     is_unfinished,

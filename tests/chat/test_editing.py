@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from allowly_harness.approvers.chat_editor import EditorFailed, edit_file_with, editor_command
+from allowly_harness.approvers.chat.editor import EditorFailed, edit_file_with, editor_command
 from allowly_harness.protocol.models import Answer, AnswerKind, ToolInfo
 
 pytestmark = pytest.mark.anyio

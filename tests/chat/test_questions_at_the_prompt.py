@@ -7,8 +7,8 @@ import anyio
 import pytest
 from mcp import types
 
-from allowly_harness.approvers import chat_elicit
 from allowly_harness.approvers.base import Closure, WaitStatus
+from allowly_harness.approvers.chat import elicit as chat_elicit
 from allowly_harness.approvers.elicitation import ElicitationRequest
 from allowly_harness.approvers.pending import PendingQueue
 from allowly_harness.protocol.models import AnswerKind, ServerInfo
@@ -127,7 +127,7 @@ async def test_several_questions_are_listed_once_and_opened_soonest_first(chat, 
 
 
 async def test_a_question_that_ends_while_it_is_put_aside_says_so(chat, terminal, question, monkeypatch):
-    monkeypatch.setattr("allowly_harness.approvers.chat.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("allowly_harness.approvers.chat.approver.GRACE_SECONDS", 0.0)
     approver = terminal.approver()
     answers = []
 
@@ -271,7 +271,7 @@ async def test_a_question_waits_until_no_key_was_pressed_for_a_while(chat, termi
 
 
 async def test_a_wait_that_nobody_looks_at_reports_now_and_then(chat, terminal, question, monkeypatch):
-    monkeypatch.setattr("allowly_harness.approvers.chat_waiting.REPORT_SECONDS", 0.01)
+    monkeypatch.setattr("allowly_harness.approvers.chat.waiting.REPORT_SECONDS", 0.01)
     approver = terminal.approver()
     status = WaitStatus()
     status.problem = "the authority is away \x1b[2J"
@@ -364,6 +364,6 @@ async def test_a_line_for_a_window_that_was_closed_is_lost_and_nothing_fails(ter
     def gone(*_: object, **__: object) -> None:
         raise OSError("Input/output error")
 
-    monkeypatch.setattr("allowly_harness.approvers.chat_console.say", gone)
+    monkeypatch.setattr("allowly_harness.approvers.chat.console.say", gone)
 
     terminal.approver().console.notice("#1 send_email  ok", ring=True)

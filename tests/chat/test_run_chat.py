@@ -10,7 +10,7 @@ import pytest
 from prompt_toolkit.completion import DummyCompleter
 from prompt_toolkit.history import InMemoryHistory
 
-from allowly_harness.approvers.chat_console import Console
+from allowly_harness.approvers.chat.console import Console
 from allowly_harness.chat import run_chat
 from allowly_harness.chat.prompt import MainPrompt
 

@@ -14,8 +14,8 @@ from typing import Any, Final, cast
 import anyio
 
 from allowly_harness.approvers.chat import ChatApprover
-from allowly_harness.approvers.chat_console import Console
-from allowly_harness.approvers.chat_text import columns, draw, is_dumb, say
+from allowly_harness.approvers.chat.console import Console
+from allowly_harness.approvers.chat.text import columns, draw, is_dumb, say
 from allowly_harness.approvers.pending import Change, Pending, PendingElicitation, PendingQuestion, PendingWait
 from allowly_harness.chat.commands import CommandError, number_of
 from allowly_harness.chat.pages import show, show_head

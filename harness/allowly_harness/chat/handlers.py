@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from allowly_harness.approvers.chat import ChatApprover, describe_pending
-from allowly_harness.approvers.chat_arguments import ArgumentsError, change_arguments, parse_arguments
-from allowly_harness.approvers.chat_editor import EditFile, EditorFailed
-from allowly_harness.approvers.chat_form import Form, Left
-from allowly_harness.approvers.chat_text import draw, say
+from allowly_harness.approvers.chat.arguments import ArgumentsError, change_arguments, parse_arguments
+from allowly_harness.approvers.chat.editor import EditFile, EditorFailed
+from allowly_harness.approvers.chat.form import Form, Left
+from allowly_harness.approvers.chat.text import draw, say
 from allowly_harness.approvers.pending import Pending
 from allowly_harness.arguments import check_arguments
 from allowly_harness.chat.calls import Calls

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import anyio
 
-from allowly_harness.approvers.chat_arguments import ArgumentsError, parse_arguments
-from allowly_harness.approvers.chat_text import columns, draw, say
-from allowly_harness.approvers.chat_typed import how_typed, type_of
+from allowly_harness.approvers.chat.arguments import ArgumentsError, parse_arguments
+from allowly_harness.approvers.chat.text import columns, draw, say
+from allowly_harness.approvers.chat.typed import how_typed, type_of
 from allowly_harness.chat.commands import CommandError, nearest
 from allowly_harness.chat.pages import show
 from allowly_harness.display.badges import badges_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from allowly_harness.approvers.chat_text import QuestionLine, columns, draw, say, terminal_output
+from allowly_harness.approvers.chat.text import QuestionLine, columns, draw, say, terminal_output
 from allowly_harness.display.card import Section
 from allowly_harness.display.layout import Line, lay_out_sections
 

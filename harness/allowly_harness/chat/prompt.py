@@ -15,9 +15,9 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.keys import Keys
 from prompt_toolkit.shortcuts import CompleteStyle
 
-from allowly_harness.approvers.chat_arguments import is_unfinished
-from allowly_harness.approvers.chat_console import BaseLine, Console
-from allowly_harness.approvers.chat_text import STYLE, is_dumb, plain_lines, say, terminal_output
+from allowly_harness.approvers.chat.arguments import is_unfinished
+from allowly_harness.approvers.chat.console import BaseLine, Console
+from allowly_harness.approvers.chat.text import STYLE, is_dumb, plain_lines, say, terminal_output
 from allowly_harness.chat.commands import MAX_COMMAND_CHARACTERS
 
 CONTINUATION: Final = "... "

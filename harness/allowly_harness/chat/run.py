@@ -10,9 +10,9 @@ from typing import Final
 from prompt_toolkit.history import History
 
 from allowly_harness.approvers.chat import ChatApprover
-from allowly_harness.approvers.chat_console import Console
-from allowly_harness.approvers.chat_editor import EditFile, edit_file_with, editor_command
-from allowly_harness.approvers.chat_text import is_terminal, say
+from allowly_harness.approvers.chat.console import Console
+from allowly_harness.approvers.chat.editor import EditFile, edit_file_with, editor_command
+from allowly_harness.approvers.chat.text import is_terminal, say
 from allowly_harness.approvers.pending import PendingWait
 from allowly_harness.chat.calls import Calls
 from allowly_harness.chat.commands import CommandError, parse_command

@@ -90,7 +90,7 @@ async def open_front_end(
     if front_end == "tui" and problem is not None:
         return fail(f"the full screen cannot be drawn: {problem}; use --chat", ExitCode.USAGE)
     if front_end == "chat" or problem is not None:
-        from allowly_harness.approvers.chat_text import is_terminal
+        from allowly_harness.approvers.chat.text import is_terminal
 
         if not is_terminal():
             return fail("connect --chat needs standard output to be a terminal, too", ExitCode.USAGE)

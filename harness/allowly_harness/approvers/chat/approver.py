@@ -13,13 +13,13 @@ from typing import Final
 import anyio
 
 from allowly_harness.approvers.base import Closure, WaitStatus
-from allowly_harness.approvers.chat_console import Console, Place
-from allowly_harness.approvers.chat_editor import EditFile, edit_file_with, editor_command
-from allowly_harness.approvers.chat_elicit import ask_for
-from allowly_harness.approvers.chat_question import PutAside, Question, closing_words
-from allowly_harness.approvers.chat_reply import DrawCode, draw_code
-from allowly_harness.approvers.chat_text import columns, is_terminal
-from allowly_harness.approvers.chat_waiting import Waiting
+from allowly_harness.approvers.chat.console import Console, Place
+from allowly_harness.approvers.chat.editor import EditFile, edit_file_with, editor_command
+from allowly_harness.approvers.chat.elicit import ask_for
+from allowly_harness.approvers.chat.question import PutAside, Question, closing_words
+from allowly_harness.approvers.chat.reply import DrawCode, draw_code
+from allowly_harness.approvers.chat.text import columns, is_terminal
+from allowly_harness.approvers.chat.waiting import Waiting
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.approvers.pending import (
     Pending,

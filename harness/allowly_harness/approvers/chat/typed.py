@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from allowly_harness.approvers.chat_arguments import ArgumentsError
+from allowly_harness.approvers.chat.arguments import ArgumentsError
 from allowly_harness.forms.coerce import CoerceError, coerce
 from allowly_harness.forms.fields import Field, Kind
 from allowly_harness.forms.json_text import JSONTextError, parse_json_value

@@ -9,10 +9,10 @@ from typing import Final
 import anyio
 
 from allowly_harness.approvers.base import Closure
-from allowly_harness.approvers.chat_edit import Edit
-from allowly_harness.approvers.chat_editor import EditFile
-from allowly_harness.approvers.chat_reply import EXPIRED_CHOICES, MEANINGS, Reply, Verb, choices_for, parse_reply
-from allowly_harness.approvers.chat_text import QuestionLine, columns, draw, is_dumb, say
+from allowly_harness.approvers.chat.edit import Edit
+from allowly_harness.approvers.chat.editor import EditFile
+from allowly_harness.approvers.chat.reply import EXPIRED_CHOICES, MEANINGS, Reply, Verb, choices_for, parse_reply
+from allowly_harness.approvers.chat.text import QuestionLine, columns, draw, is_dumb, say
 from allowly_harness.approvers.pending import PendingQuestion
 from allowly_harness.display.card import Card, build_card, full_view
 from allowly_harness.display.layout import Line, lay_out, lay_out_sections

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from allowly_harness.approvers.chat_arguments import ArgumentsError, change_arguments
-from allowly_harness.approvers.chat_editor import EditFile, EditorFailed
-from allowly_harness.approvers.chat_text import MAX_DRAFT_CHARACTERS, QuestionLine, columns, draw, is_dumb, say
+from allowly_harness.approvers.chat.arguments import ArgumentsError, change_arguments
+from allowly_harness.approvers.chat.editor import EditFile, EditorFailed
+from allowly_harness.approvers.chat.text import MAX_DRAFT_CHARACTERS, QuestionLine, columns, draw, is_dumb, say
 from allowly_harness.arguments import problem_with
 from allowly_harness.display.diff import diff_sections
 from allowly_harness.display.layout import lay_out_sections

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from allowly_harness.approvers.chat_editor import EditFile
-from allowly_harness.approvers.chat_form import Form, Left
-from allowly_harness.approvers.chat_question import closing_words
-from allowly_harness.approvers.chat_text import QuestionLine, columns, draw, say
+from allowly_harness.approvers.chat.editor import EditFile
+from allowly_harness.approvers.chat.form import Form, Left
+from allowly_harness.approvers.chat.question import closing_words
+from allowly_harness.approvers.chat.text import QuestionLine, columns, draw, say
 from allowly_harness.approvers.elicitation import ElicitationReply
 from allowly_harness.approvers.pending import PendingElicitation
 from allowly_harness.display.card import Row, Section

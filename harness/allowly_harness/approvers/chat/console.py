@@ -20,7 +20,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_or_none, in_terminal
 from prompt_toolkit.formatted_text import fragment_list_to_text, to_formatted_text
 
-from allowly_harness.approvers.chat_text import draw, is_dumb, say, terminal_output
+from allowly_harness.approvers.chat.text import draw, is_dumb, say, terminal_output
 from allowly_harness.approvers.pending import Pending, PendingElicitation, PendingWait
 from allowly_harness.display.layout import Line
 

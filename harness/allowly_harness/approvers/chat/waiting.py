@@ -7,9 +7,9 @@ from typing import Final
 import anyio
 from prompt_toolkit.application import in_terminal
 
-from allowly_harness.approvers.chat_console import BaseLine, Console, Place
-from allowly_harness.approvers.chat_question import closing_words
-from allowly_harness.approvers.chat_text import QuestionLine, say
+from allowly_harness.approvers.chat.console import BaseLine, Console, Place
+from allowly_harness.approvers.chat.question import closing_words
+from allowly_harness.approvers.chat.text import QuestionLine, say
 from allowly_harness.approvers.pending import PendingWait
 from allowly_harness.display.clock import Clock, duration
 from allowly_harness.display.sanitize import one_line, plain

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from allowly_harness.approvers.chat_arguments import ArgumentsError, is_unfinished
-from allowly_harness.approvers.chat_editor import EditFile, EditorFailed
-from allowly_harness.approvers.chat_text import MAX_DRAFT_CHARACTERS, QuestionLine, columns, draw, say
-from allowly_harness.approvers.chat_typed import type_of, value_of
+from allowly_harness.approvers.chat.arguments import ArgumentsError, is_unfinished
+from allowly_harness.approvers.chat.editor import EditFile, EditorFailed
+from allowly_harness.approvers.chat.text import MAX_DRAFT_CHARACTERS, QuestionLine, columns, draw, say
+from allowly_harness.approvers.chat.typed import type_of, value_of
 from allowly_harness.arguments import check_arguments
 from allowly_harness.display.card import Row, Section
 from allowly_harness.display.layout import lay_out_sections
