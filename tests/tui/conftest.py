@@ -144,6 +144,24 @@ def make_result():
 
 
 @pytest.fixture
+def make_tool():
+    return tool
+
+
+@pytest.fixture
+def session_that_fails():
+    """Make what has a session refuse to be opened."""
+
+    def make(error: Exception) -> Callable[[FakeSession], None]:
+        def refuse(session: FakeSession) -> None:
+            session.refuses = error
+
+        return refuse
+
+    return make
+
+
+@pytest.fixture
 def question() -> Callable[..., ApprovalRequest]:
     """Make a question that ends 41 s after noon; keywords replace its fields, `arguments` those of its call."""
 
@@ -178,9 +196,11 @@ class Desk:
         self.answers.append(await self.approver.ask(request))
 
     async def until(self, condition: Callable[[], object]) -> None:
-        with anyio.fail_after(30):
+        with anyio.move_on_after(15):
             while not condition():
                 await self.pilot.pause(0.01)
+            return
+        raise AssertionError(f"it never came to that:\n{self.text}")
 
     async def press(self, *keys: str, after: float = 0.0) -> None:
         """Press keys `after` seconds of the clock, all at one moment."""
@@ -198,6 +218,10 @@ class Desk:
         """The name of the screen on top."""
         return type(self.app.screen).__name__
 
+    def local(self, text: str) -> str:
+        """Write noon as it is where the test runs, and as it is in Greenwich in the result."""
+        return text.replace(NOON.astimezone().strftime("%H:%M"), NOON.strftime("%H:%M"))
+
     @property
     def text(self) -> str:
         """What is on the screen now, as plain text."""
@@ -210,10 +234,12 @@ def running(hands, tmp_path):
     """Run an app: `async with running(size=(80, 24)) as desk`."""
 
     @asynccontextmanager
-    async def run(size=(80, 24), tools=None, hints=(), log=None, settings=None) -> AsyncIterator[Desk]:
+    async def run(size=(80, 24), *, tools=None, hints=(), log=None, settings=None, prepare=None) -> AsyncIterator[Desk]:
         approver = TuiApprover()
         tools = tools or [tool("send_email", to="string"), tool("delete_mailbox", mailbox="string"), tool("list")]
         session = FakeSession(approver, tools)
+        if prepare is not None:
+            prepare(session)
         app = HarnessApp(
             session.open,
             approver=approver,

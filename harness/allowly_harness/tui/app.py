@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from textual import events
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter
@@ -30,7 +30,7 @@ from allowly_harness.tui.keymap import read_keymap
 from allowly_harness.tui.lines import NoControls
 from allowly_harness.tui.main import MainScreen
 from allowly_harness.tui.questions import Questions
-from allowly_harness.tui.theme import DARK, LIGHT, WITHOUT_COLOURS
+from allowly_harness.tui.theme import DARK, LIGHT, WITHOUT_COLOURS, quiet
 from allowly_harness.workbench.calls import CallEntry, CallLog
 from allowly_harness.workbench.feed import ServerFeed
 from allowly_harness.workbench.link import Link, LinkState, NotConnected
@@ -69,6 +69,9 @@ class HarnessApp(App[None]):
 
     TITLE = "allowly-harness"
     ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    LinesView > .lines--note { color: $quiet; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "quit", show=False, priority=True, id="quit"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True, id="suspend"),
@@ -147,6 +150,11 @@ class HarnessApp(App[None]):
         """Add the net for control characters as the last filter."""
         return [*super().get_line_filters(), NoControls()]
 
+    def get_css_variables(self) -> dict[str, str]:
+        """Add a quiet colour of text, of the theme: Textual's own is meant for whole widgets."""
+        variables = super().get_css_variables()
+        return {**variables, "quiet": quiet(variables)}
+
     async def on_mount(self) -> None:
         """Show the main screen."""
         self.app_resume_signal.subscribe(self, self._came_back)  # pyright: ignore[reportUnknownMemberType]
@@ -214,8 +222,9 @@ class HarnessApp(App[None]):
 
     def _relist(self) -> None:
         self._relisting = False
-        self.run_worker(self._read_tools(), group="tools", exclusive=True, exit_on_error=False)
+        self._read_tools()
 
+    @work(group="tools", exclusive=True, exit_on_error=False)
     async def _read_tools(self) -> None:
         try:
             self._main.tools.show(await read_tools(self.link.session))

@@ -16,18 +16,21 @@ from textual.widgets import Static
 
 from allowly_harness.display.clock import duration
 from allowly_harness.display.layout import lay_out_sections
-from allowly_harness.display.sanitize import Shown, one_line
+from allowly_harness.display.sanitize import Shown, joined, one_line, own
+from allowly_harness.tui.browse import BrowseScreen
+from allowly_harness.tui.choosing import Choice, Chooser, ThemeChooser
 from allowly_harness.tui.chrome import Header, KeyLine
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP
-from allowly_harness.tui.pages import Page, help_lines
+from allowly_harness.tui.logpage import LogPage
+from allowly_harness.tui.pages import Page, copy_lines
 from allowly_harness.tui.panes.call import CallPane
 from allowly_harness.tui.panes.calls import CallsPane
 from allowly_harness.tui.panes.result import ResultPane
 from allowly_harness.tui.panes.serverlog import ServerLogPane
 from allowly_harness.tui.panes.tools import ToolsPane
+from allowly_harness.tui.resultpage import ResultPage, save_call
 from allowly_harness.tui.terminal import MIN_COLUMNS, MIN_ROWS
-from allowly_harness.tui.verbs import BY_NAME, MAIN, PANES
-from allowly_harness.workbench.call_view import call_sections
+from allowly_harness.tui.verbs import BY_NAME, MAIN, PANES, TEXTS, help_lines
 from allowly_harness.workbench.calls import CallEntry
 from allowly_harness.workbench.link import LinkState
 
@@ -66,8 +69,6 @@ class MainScreen(Screen[None]):
     MainScreen.-wide #left { width: 36; }
     #right { width: 1fr; }
     #call { height: 1fr; min-height: 6; }
-    MainScreen.-short #about { height: 2; }
-    MainScreen.-tall #about { height: 8; }
     #call, #result, #log, #server-log { border-top: solid $border; border-title-color: $text-muted; }
     #call:focus-within, #result:focus, #log:focus-within { border-top: solid $accent; border-title-color: $text-accent;
                                                            border-title-style: bold; }
@@ -97,7 +98,7 @@ class MainScreen(Screen[None]):
         with Horizontal(id="panes", classes="part"):
             yield ToolsPane()
             with Vertical(id="right"):
-                yield CallPane()
+                yield CallPane(self.app.keymap.label("call"))
                 yield ResultPane(self._hints, self.app.clock)
         for part in (CallsPane(self.app.calls, self.app.clock), ServerLogPane(self.app.feed), KeyLine()):
             part.add_class("part")
@@ -240,8 +241,53 @@ class MainScreen(Screen[None]):
         """Open the call in full."""
         entry = self.query_one(ResultPane).entry
         if entry is not None:
-            title = f"CALL #{entry.number}"
-            self.app.push_screen(Page(title, lambda width: lay_out_sections(call_sections(entry), width)))
+            self.app.push_screen(ResultPage(entry, self.app.clock.monotonic()))
+
+    def action_raw(self) -> None:
+        """Flip between the form and raw JSON."""
+        self.query_one(CallPane).form.action_toggle_raw()
+
+    def action_schema(self) -> None:
+        """Show what the server says of the tool, and its schema in full."""
+        tool = self.query_one(CallPane).tool
+        if tool is not None:
+            self.app.push_screen(Page("SCHEMA", lambda width: lay_out_sections(tool.schema_sections(), width)))
+
+    def action_copy(self) -> None:
+        """Copy the result as it is shown."""
+        copy_lines(self.app, self.query_one(ResultPane).lines)
+
+    def action_save(self) -> None:
+        """Save the call and its result to a file."""
+        entry = self.query_one(ResultPane).entry
+        if entry is not None:
+            save_call(self.app, entry)
+
+    def action_server_log(self) -> None:
+        """Show the server's log in full."""
+        self.app.push_screen(LogPage(self.app.feed))
+
+    def action_browse(self) -> None:
+        """Show resources and prompts of the server."""
+        self.app.push_screen(BrowseScreen())
+
+    def action_themes(self) -> None:
+        """Choose the colours."""
+        self.app.push_screen(ThemeChooser(sorted(self.app.available_themes), self.app.theme))
+
+    def action_palette(self) -> None:
+        """Choose a command or a tool by its name."""
+        keymap = self.app.keymap
+        choices = [
+            Choice(f"verb {verb.name}", own(text), keymap.label(verb.name), f"{text} {verb.short}")
+            for verb in MAIN
+            if verb.name != "palette" and (text := TEXTS[verb.name])
+        ]
+        choices += [
+            Choice(f"tool {tool.name}", joined(["tool ", tool.label]), "", f"tool {tool.name} {tool.title}")
+            for tool in self.tools.tools
+        ]
+        self.app.push_screen(Chooser[str]("COMMANDS AND TOOLS", choices), self._chosen)
 
     def action_call_again(self) -> None:
         """Put the arguments of the call under the cursor back; nothing is sent."""
@@ -273,8 +319,16 @@ class MainScreen(Screen[None]):
         self.app.reconnect()
 
     def action_help(self) -> None:
-        """Show what the keys do."""
-        self.app.push_screen(Page("KEYS", help_lines))
+        """Show what the keys do, those of the pane with the focus first."""
+        keymap, pane = self.app.keymap, self._pane()
+        self.app.push_screen(Page("KEYS", lambda width: help_lines(keymap, pane, width)))
+
+    async def _chosen(self, what: str | None) -> None:
+        kind, _, name = (what or "").partition(" ")
+        if kind == "tool" and self.tools.pick(name):
+            self.action_focus_on("call")
+        elif kind == "verb":
+            await self.run_action(BY_NAME[name].action)
 
     def _pane(self) -> str:
         widget: Widget | None = self.focused

@@ -15,7 +15,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from allowly_harness.display.layout import Line
+from allowly_harness.display.layout import Line, Piece
 from allowly_harness.tui.lines import LinesView
 
 DrawRow = Callable[[int, int], Line]
@@ -130,10 +130,13 @@ class RowsView(LinesView):
         base = self.rich_style
         if index >= self._count:
             return Strip.blank(width, base)
-        strip = self.strip_of(self._draw(index, width), width, base)
-        if index != self._cursor:
-            return strip
-        return strip.apply_style(self.get_component_rich_style("rows--cursor", partial=True))
+        line = self._draw(index, width)
+        if index == self._cursor:
+            base += self.get_component_rich_style("rows--cursor", partial=True)
+            if self.has_focus:
+                # One colour on the cursor's ground: the others may not be readable there.
+                line = tuple(Piece(piece.text) for piece in line)
+        return self.strip_of(line, width, base)
 
     def _fit(self) -> None:
         width = self.scrollable_content_region.width

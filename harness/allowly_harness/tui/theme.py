@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
+from textual.color import Color
 from textual.theme import Theme
 
 DARK: Final = Theme(
@@ -20,7 +22,17 @@ DARK: Final = Theme(
     panel="#22272e",
     boost="#252b33",
     dark=True,
-    variables={"border": "#39414b", "border-blurred": "#39414b", "block-cursor-blurred-background": "#252b33"},
+    variables={
+        "border": "#39414b",
+        "border-blurred": "#39414b",
+        "block-cursor-blurred-background": "#252b33",
+        "scrollbar": "#39414b",
+        "scrollbar-hover": "#4a545f",
+        "scrollbar-active": "#7fb4e0",
+        "scrollbar-background": "#1a1e23",
+        "scrollbar-background-hover": "#1a1e23",
+        "scrollbar-background-active": "#1a1e23",
+    },
 )
 
 LIGHT: Final = Theme(
@@ -37,8 +49,32 @@ LIGHT: Final = Theme(
     panel="#e7e9ec",
     boost="#e3e7ec",
     dark=False,
-    variables={"border": "#c3c8ce", "border-blurred": "#c3c8ce"},
+    variables={
+        "border": "#c3c8ce",
+        "border-blurred": "#c3c8ce",
+        "scrollbar": "#c3c8ce",
+        "scrollbar-hover": "#aab1b9",
+        "scrollbar-active": "#1f66ad",
+        "scrollbar-background": "#f3f4f5",
+        "scrollbar-background-hover": "#f3f4f5",
+        "scrollbar-background-active": "#f3f4f5",
+    },
 )
 
 WITHOUT_COLOURS: Final = "ansi-dark"
 """What is used where NO_COLOR is set: with the terminal's own colours, all of them can be left out."""
+
+_QUIET: Final = 0.4
+"""How far quiet text goes from the colour of text towards that of the background."""
+
+
+def quiet(variables: Mapping[str, str]) -> str:
+    """Return the colour of what matters least, still readable on the background.
+
+    Args:
+        variables: A theme's own, as Textual has made them.
+    """
+    text, ground = variables.get("foreground", ""), variables.get("background", "")
+    if text.startswith("#") and ground.startswith("#"):
+        return Color.parse(text).blend(Color.parse(ground), _QUIET).hex6
+    return "ansi_bright_black"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from allowly_harness.display.layout import Line, lay_out_sections
+from allowly_harness.display.rows import Row, Section
+from allowly_harness.display.sanitize import own
+from allowly_harness.tui.keymap import ACTIONS, Context, Keymap
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +62,40 @@ PANES: Final = {
     "log": ("calls", ("result", "call-again", "cancel-call", "filter", "search", "tools", "pending")),
 }
 """For each pane what it is called, and which verbs count most there."""
+
+TEXTS: Final = {action.name: action.text for action in ACTIONS if action.context == "main"}
+"""What each verb does, in a sentence."""
+
+_LISTS: Final = (
+    ("up down", "move in a list; also j and k, page up and down, home and end"),
+    ("enter", "on a tool: write its arguments; on a call: read it in full"),
+    ("tab", "the next pane or field"),
+    ("click", "moves the cursor; a double click is enter; a click never answers a question"),
+)
+
+_CONTEXTS: Final[tuple[tuple[Context, str], ...]] = (
+    ("everywhere", "EVERYWHERE"),
+    ("question", "WHEN YOU ARE ASKED"),
+    ("waiting", "WHILE SOMEBODY ELSE IS ASKED"),
+    ("queue", "IN THE LIST OF WHAT WAITS"),
+    ("editor", "IN AN EDITOR"),
+    ("page", "ON A PAGE"),
+)
+
+
+def help_lines(keymap: Keymap, pane: str, width: int) -> tuple[Line, ...]:
+    """Lay the list of keys out: those that count most in a pane, all of the main screen, then all others."""
+    name, first = PANES.get(pane, PANES["left"])
+    sections = [
+        _section(f"HERE, ON THE {name.upper()}", [(keymap.label(verb), TEXTS[verb]) for verb in first]),
+        _section("IN LISTS", _LISTS),
+        _section(
+            "MAIN SCREEN", [(keymap.label(verb.name), TEXTS[verb.name]) for verb in MAIN if verb.name not in first]
+        ),
+    ]
+    sections += [_section(title, keymap.rows(context)) for context, title in _CONTEXTS]
+    return lay_out_sections(sections, width)
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> Section:
+    return Section(own(title), tuple(Row(own(key), own(text)) for key, text in rows))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from allowly_harness.display.card import Row, Section
 from allowly_harness.display.clock import local_time
 from allowly_harness.display.layout import Line, Piece, Role, pieces
 from allowly_harness.display.results import result_sections
+from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
 from allowly_harness.display.values import full_arguments, show_value
 from allowly_harness.display.width import cells, fold
@@ -16,9 +16,10 @@ from allowly_harness.workbench.calls import CallEntry, CallState, Progress
 BAR_CELLS: Final = 10
 """How many columns a progress bar in a row takes."""
 
-_NAME_CELLS: Final = 18
+_NAME_CELLS: Final = 16
 _MAX_NAME_CELLS: Final = 30
-_WORDS_CELLS: Final = 20
+_WORDS_CELLS: Final = 18
+_LEAST_CELLS: Final = 10
 _MAX_NUMBER: Final = 1e15
 
 
@@ -33,7 +34,7 @@ def call_row(entry: CallEntry, now: float, width: int) -> Line:
     name = identifier(entry.call.tool).text[:_MAX_NAME_CELLS]
     time = "" if width < _NARROW else f"{local_time(entry.at)}  "
     head: Line = (
-        Piece(f"#{entry.number:<5}{time}", Role.NOTE),
+        Piece(f"#{entry.number:<4} {time}", Role.NOTE),
         Piece(f"{name:<{_NAME_CELLS}} ", Role.VALUE),
         Piece(f"{entry.words[:_WORDS_CELLS]:<{_WORDS_CELLS}}", _ROLES.get(entry.state, Role.PLAIN)),
         Piece(f" {entry.took(now):>8}  ", Role.NOTE),
@@ -82,25 +83,32 @@ def progress_text(progress: Progress, width: int) -> Shown:
     return joined([measure, '  "', progress.message, '"']) if progress.message.text else own(measure)
 
 
-def call_sections(entry: CallEntry, now: float = 0.0) -> tuple[Section, ...]:
+def call_sections(entry: CallEntry, now: float = 0.0, *, revealed: bool = False) -> tuple[Section, ...]:
     """Return a call and its result in full: how it stands, what came back, what was sent.
 
     Args:
         entry: The call.
         now: Of the monotonic clock; counts for calls that run.
+        revealed: Whether what looks secret is shown.
     """
     came: tuple[Section, ...] = ()
     if entry.problem is not None:
         came = (Section(own("NO RESULT"), (Row(Shown(), entry.problem),), quoted=True),)
     elif entry.result is not None:
-        came = result_sections(entry.result)
+        came = result_sections(entry.result, revealed=revealed)
     elif entry.progress is not None:
         came = (Section(own("PROGRESS  (the server's words)"), (Row(Shown(), progress_text(entry.progress, 30)),)),)
-    lines = tuple(Row(Shown(), line) for line in full_arguments(entry.call.arguments))
-    return (Section(_head(entry, now), ()), *came, Section(own("ARGUMENTS"), lines), Section(Shown(), _facts(entry)))
+    lines = tuple(Row(Shown(), line) for line in full_arguments(entry.call.arguments, revealed=revealed))
+    return (
+        Section(call_head(entry, now), ()),
+        *came,
+        Section(own("ARGUMENTS"), lines),
+        Section(Shown(), _facts(entry)),
+    )
 
 
-def _head(entry: CallEntry, now: float) -> Shown:
+def call_head(entry: CallEntry, now: float) -> Shown:
+    """Return number, tool, state, duration and questions of a call in one line."""
     rounds = f"   {entry.rounds} {'question' if entry.rounds == 1 else 'questions'}" if entry.rounds else ""
     time = f"{entry.took(now)}{' so far' if entry.running else ''}"
     return joined([f"#{entry.number} ", identifier(entry.call.tool), f"   {entry.words}   {time}{rounds}"])
@@ -117,9 +125,11 @@ def _arguments(entry: CallEntry, room: int) -> list[Shown | str]:
     parts: list[Shown | str] = []
     for argument, value in entry.call.arguments.items():
         piece = joined([identifier(argument), "=", show_value(argument, value).shown, " "])
-        # Letters that run from right to left would reorder the columns beside them.
-        if cells(piece.text) > room or piece.right_to_left:
+        if piece.right_to_left:
+            # Such letters would reorder the columns beside them.
             return [*parts, "..."]
+        if cells(piece.text) > room:
+            return [*parts, fold(piece, room - 3)[0], "..."] if room > _LEAST_CELLS else [*parts, "..."]
         parts.append(piece)
         room -= cells(piece.text)
     return parts

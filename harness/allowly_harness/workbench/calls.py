@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from allowly_harness.display.clock import Clock, duration
-from allowly_harness.display.results import outcome_of, word_for
+from allowly_harness.display.results import outcome_of, rounds_of, word_for
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
 from allowly_harness.display.secrets import masked_text
-from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ApprovalRequest, ToolCall
+from allowly_harness.protocol.models import ApprovalOutcome, ApprovalRequest, ToolCall
 
 if TYPE_CHECKING:
     from allowly_harness.workbench.port import ServerSession
@@ -126,7 +126,7 @@ class CallEntry:
     @property
     def rounds(self) -> int:
         """How many questions it raised, as the session counted them; 0 for a call that nobody was asked about."""
-        return rounds_of(self.result)
+        return rounds_of(self.result) or 0
 
     def took(self, now: float) -> str:
         """Write how long it took, or has taken so far; `now` is of the monotonic clock."""
@@ -138,14 +138,6 @@ class CallEntry:
         """Tell whether every typed word occurs in number, tool, words of state or arguments."""
         text = f"#{self.number} {self.call.tool} {self.words} {self.call.canonical}".casefold()
         return all(word in text for word in words.casefold().split())
-
-
-def rounds_of(result: Any) -> int:
-    """Read from a result's `_meta` how many questions the call raised."""
-    meta = getattr(result, "meta", None)
-    approval = cast("Mapping[str, Any]", meta).get(APPROVAL_META) if isinstance(meta, Mapping) else None
-    rounds = cast("Mapping[str, Any]", approval).get("rounds") if isinstance(approval, Mapping) else None
-    return rounds if isinstance(rounds, int) else 0
 
 
 def state_of(result: Any) -> CallState:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from allowly_harness.display.card import Row, Section
 from allowly_harness.display.results import result_sections
+from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own, plain
 from allowly_harness.workbench.paging import Listing, read_pages
 from allowly_harness.workbench.templates import variables_of

@@ -24,7 +24,7 @@ LIST_SECONDS: Final = 30.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots, a parametrised call fails in Python 3.11
 class Listing(Generic[T]):
     """A list as far as it was read.
 

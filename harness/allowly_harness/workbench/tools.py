@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from allowly_harness.display.card import Row, Section
+from allowly_harness.display.badges import BADGES_LABEL, badges_of
+from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own
 from allowly_harness.display.values import full_arguments
 from allowly_harness.workbench.paging import Listing, read_pages
@@ -46,6 +47,11 @@ class ToolEntry:
         shown = identifier(self.name)
         return joined([shown, "  ?"]) if shown.odd else shown
 
+    @property
+    def risky(self) -> bool:
+        """Whether a hint of the server asks for a closer look; the absence of one says nothing."""
+        return any(badge.risky for badge in badges_of(self.annotations))
+
     def matches(self, words: str) -> bool:
         """Tell whether every typed word occurs in name or title."""
         text = f"{self.name} {self.title}".casefold()
@@ -58,18 +64,24 @@ class ToolEntry:
         names = cast("Sequence[object]", found) if isinstance(found, list | tuple) else ()
         return frozenset(name for name in names if isinstance(name, str))
 
-    def sections(self) -> tuple[Section, ...]:
-        """Return what the server says of the tool, and which arguments it takes."""
+    def about(self) -> tuple[Section, ...]:
+        """Return what the server says of the tool: title, description and hints."""
         said: list[Shown] = []
         if self.title and self.title != self.name:
             said.append(one_line(self.title, 200))
         said += block(self.description, limit=MAX_DESCRIPTION_CHARACTERS) if self.description else ()
+        badges = ", ".join(badge.text for badge in badges_of(self.annotations))
+        if badges:
+            said.append(own(f"({badges})"))
         rows = tuple(Row(Shown(), line) for line in said or [own("(no description)")])
-        sections = [Section(self.label, rows, quoted=True)]
+        return (Section(Shown(), rows, quoted=True),)
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return what the server says of the tool, and which arguments it takes."""
+        (about,) = self.about()
         arguments = tuple(_argument_row(name, schema, name in self.required) for name, schema in self._properties())
-        if arguments:
-            sections.append(Section(own("ARGUMENTS  (* needed)"), arguments))
-        return tuple(sections)
+        sections = (Section(self.label, about.rows, quoted=True),)
+        return (*sections, Section(own("ARGUMENTS  (* needed)"), arguments)) if arguments else sections
 
     def schema_sections(self) -> tuple[Section, ...]:
         """Return the schemas in full, as JSON."""
@@ -77,7 +89,7 @@ class ToolEntry:
         if self.output_schema is not None:
             sections.append(_json_section("RESULT, as JSON Schema", self.output_schema))
         if self.annotations:
-            sections.append(_json_section("HINTS  (the server's word)", self.annotations))
+            sections.append(_json_section(f"HINTS  ({BADGES_LABEL})", self.annotations))
         return (*self.sections(), *sections)
 
     def _properties(self) -> list[tuple[str, Mapping[str, Any]]]:

@@ -5,7 +5,6 @@ What was typed for a tool stays with it while another one is looked at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,36 +13,37 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static, TextArea
+from textual.widget import Widget
+from textual.widgets import Static
 
-from allowly_harness.arguments import problem_with
 from allowly_harness.display.layout import lay_out_sections
-from allowly_harness.display.sanitize import joined, one_line
-from allowly_harness.forms.json_text import JSONTextError, parse_json_object
+from allowly_harness.display.sanitize import joined
+from allowly_harness.tui.form import FormDraft, FormPane
 from allowly_harness.tui.lines import LinesView, content
 from allowly_harness.workbench.tools import ToolEntry
 
-VALIDATE_SECONDS: Final = 0.3
-"""How long typing must pause before arguments are checked."""
+MAX_DRAFTS: Final = 200
+"""For how many tools drafts are kept; the one that was left longest ago goes first."""
 
-_EMPTY: Final[Mapping[str, Any]] = {
-    "string": "",
-    "integer": 0,
-    "number": 0,
-    "boolean": False,
-    "array": [],
-    "object": {},
-}
+
+class AboutView(LinesView):
+    """Shows a description in no more lines than it has, and in no more than a quarter of the pane."""
+
+    def _fit(self) -> None:
+        super()._fit()
+        pane = self.parent
+        height = pane.size.height if isinstance(pane, Widget) else 0
+        self.styles.height = max(1, min(self.line_count, height // 4))
 
 
 class CallPane(Vertical):
     """Writes a call; says so when it is to be made."""
 
     DEFAULT_CSS = """
-    CallPane #about { height: 4; padding: 0 1; }
-    CallPane #editor { height: 1fr; border: none; padding: 0 1; background: $surface; }
-    CallPane #check { height: 1; padding: 0 1; color: $text-muted; }
-    CallPane #check.-bad { color: $text-warning; }
+    CallPane #about { height: 1; padding: 0 1; }
+    CallPane FormPane { padding: 0 1; }
+    CallPane #insist { height: 1; padding: 0 1; color: $text-warning; display: none; }
+    CallPane.-insisting #insist { display: block; }
     """
 
     class Wanted(Message):
@@ -54,86 +54,65 @@ class CallPane(Vertical):
             self.tool = tool
             self.arguments = arguments
 
-    def __init__(self) -> None:
+    def __init__(self, call_key: str) -> None:
         super().__init__(id="call")
         self.tool: ToolEntry | None = None
-        self._drafts: dict[str, str] = {}
-        self._insisting: tuple[str, str] | None = None
+        self._call_key = call_key
+        self._drafts: dict[str, tuple[Mapping[str, Any], FormDraft]] = {}
 
     def compose(self) -> ComposeResult:
-        """Compose description, editor and verdict."""
-        yield LinesView(id="about", focusable=True)
-        yield TextArea("", id="editor", soft_wrap=True, tab_behavior="focus", show_line_numbers=False)
-        yield Static(Content(""), id="check", markup=False)
+        """Compose description and form."""
+        yield AboutView(id="about", focusable=True)
+        yield FormPane(id="arguments")
+        insist = f"{self._call_key} once more sends it all the same"
+        yield Static(Content(insist), id="insist", markup=False)
+
+    @property
+    def form(self) -> FormPane:
+        """The arguments."""
+        return self.query_one(FormPane)
 
     def show(self, tool: ToolEntry, arguments: Mapping[str, Any] | None = None) -> None:
         """Write a call of this tool: with these arguments, or with what was typed for it before."""
         if tool is self.tool and arguments is None:
             return
+        self.keep_draft()
         self.tool = tool
-        self.query_one("#about", LinesView).show(lambda width: lay_out_sections(tool.sections(), width))
-        if arguments is not None:
-            self._drafts[tool.name] = json.dumps(arguments, indent=2, ensure_ascii=True)
-        self.query_one("#editor", TextArea).text = self._drafts.get(tool.name) or _draft(tool)
+        self.remove_class("-insisting")
         self.border_title = content(joined([" ", tool.label, " "]))
-        self._check()
+        self.query_one("#about", LinesView).show(lambda width: lay_out_sections(tool.about(), width))
+        schema, draft = self._drafts.pop(tool.name, (tool.schema, None))
+        if arguments is not None:
+            self.form.show(tool.schema, arguments)
+        else:
+            # A draft belongs to the form that it was typed into; a server may list another schema by now.
+            self.form.show(tool.schema, draft=draft if schema == tool.schema else None)
+
+    def keep_draft(self) -> None:
+        """Keep what was typed for the tool that is shown now."""
+        if self.tool is None or not self.form.dirty:
+            return
+        self._drafts[self.tool.name] = (self.tool.schema, self.form.draft())
+        while len(self._drafts) > MAX_DRAFTS:
+            del self._drafts[next(iter(self._drafts))]
 
     def focus_arguments(self) -> None:
         """Go to the first argument."""
-        self.screen.set_focus(self.query_one("#editor"))
+        self.form.focus_first()
 
     def call(self) -> None:
         """Ask for the call; in spite of a complaint about the arguments only at the second attempt."""
-        tool = self.tool
-        if tool is None:
+        if self.tool is None:
             return
-        text = self.query_one("#editor", TextArea).text
-        arguments, problem = self._parsed(tool, text)
-        if arguments is None:
-            self._say(problem, bad=True)
-        elif problem and self._insisting != (tool.name, text):
-            self._insisting = (tool.name, text)
-            self._check()
-        else:
-            self._insisting = None
-            self.post_message(self.Wanted(tool, arguments))
+        arguments = self.form.read(insist=self.has_class("-insisting"))
+        if arguments is not None:
+            self.remove_class("-insisting")
+            self.form.mark_sent()
+            self.post_message(self.Wanted(self.tool, arguments))
+        elif self.form.examination.value is not None:
+            self.add_class("-insisting")
 
-    @on(TextArea.Changed, "#editor")
-    def typed(self, event: TextArea.Changed) -> None:
-        """Keep what was typed for this tool, and check it when typing pauses."""
-        if self.tool is not None:
-            self._drafts[self.tool.name] = event.text_area.text
-        self.set_timer(VALIDATE_SECONDS, self._check)
-
-    def _check(self) -> None:
-        if self.tool is None or not self.is_attached:
-            return
-        text = self.query_one("#editor", TextArea).text
-        _, problem = self._parsed(self.tool, text)
-        if problem and self._insisting == (self.tool.name, text):
-            problem = f"once more sends it all the same: {problem}"
-        self._say(problem or "fits the tool's schema", bad=bool(problem))
-
-    def _parsed(self, tool: ToolEntry, text: str) -> tuple[dict[str, Any] | None, str]:
-        try:
-            arguments = parse_json_object(text if text.strip() else "{}")
-        except JSONTextError as error:
-            return None, f"no JSON: {error}"
-        return arguments, problem_with(arguments, tool.schema) or ""
-
-    def _say(self, text: str, *, bad: bool) -> None:
-        check = self.query_one("#check", Static)
-        check.set_class(bad, "-bad")
-        check.update(content(joined(["! " if bad else "ok: ", one_line(text, 300)])))
-
-
-def _draft(tool: ToolEntry) -> str:
-    properties = tool.schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return "{}"
-    fields = {name: _EMPTY.get(str(_kind(schema))) for name, schema in properties.items() if name in tool.required}
-    return json.dumps(fields, indent=2, ensure_ascii=True)
-
-
-def _kind(schema: object) -> object:
-    return schema.get("type") if isinstance(schema, Mapping) else None
+    @on(FormPane.Changed)
+    def typed(self) -> None:
+        """Take the insisting back: other arguments, another complaint."""
+        self.remove_class("-insisting")

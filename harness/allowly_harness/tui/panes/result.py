@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from allowly_harness.display.card import Row, Section
 from allowly_harness.display.clock import Clock
 from allowly_harness.display.layout import Line, lay_out_sections
-from allowly_harness.display.sanitize import Shown, one_line, own
-from allowly_harness.tui.lines import LinesView
-from allowly_harness.workbench.call_view import call_sections
+from allowly_harness.display.rows import Row, Section
+from allowly_harness.display.sanitize import Shown, joined, one_line, own
+from allowly_harness.tui.lines import LinesView, content
+from allowly_harness.workbench.call_view import call_head, call_sections
 from allowly_harness.workbench.calls import CallEntry
 
 
@@ -41,11 +41,12 @@ class ResultPane(LinesView):
         """Show this call, from its top if another one was shown before."""
         keep = entry is self.entry
         self.entry = entry
-        self.border_title = Content(f" RESULT of #{entry.number} ")
+        self.border_title = content(joined([" RESULT of ", call_head(entry, self._clock.monotonic()), " "]))
         self.show(self._draw, keep_place=keep)
 
     def _draw(self, width: int) -> Sequence[Line]:
         if self.entry is not None:
-            return lay_out_sections(call_sections(self.entry, self._clock.monotonic()), width)
+            _, *came = call_sections(self.entry)  # the first one stands in the title
+            return lay_out_sections(came, width)
         rows = tuple(Row(Shown(), one_line(hint, 300)) for hint in self._hints)
         return lay_out_sections((Section(own("TRY"), rows),), width) if rows else ()

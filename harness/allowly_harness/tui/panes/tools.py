@@ -138,6 +138,6 @@ class ToolsPane(Vertical):
     def _row(self, index: int, width: int) -> Line:
         tool = self._found[index]
         name = identifier(tool.name)
-        mark = "?" if name.odd else "~" if tool.name in self._twins else " "
-        line: Line = (Piece(f"{mark} ", Role.WARNING), *pieces(name, Role.VALUE))
+        mark = "?" if name.odd else "~" if tool.name in self._twins else "!" if tool.risky else " "
+        line: Line = (Piece(f" {mark} ", Role.WARNING), *pieces(name, Role.VALUE))
         return cut_line(line, width - 1)
