@@ -39,9 +39,14 @@ class CallPart:
     masked: int
 
 
-def call_part(request: ApprovalRequest, *, revealed: bool) -> CallPart:
-    """Return what will be sent; secrets are shown if `revealed`."""
-    arguments = request.call.arguments
+def call_part(request: ApprovalRequest, arguments: Mapping[str, Any], *, revealed: bool) -> CallPart:
+    """Return what will be sent.
+
+    Args:
+        request: The question.
+        arguments: Those of its call.
+        revealed: Whether secrets are shown.
+    """
     shown = {name: arguments[name] for name in islice(arguments, MAX_ARGUMENT_ROWS)}
     values = {name: show_value(name, value, revealed=revealed) for name, value in shown.items()}
     labels = {name: identifier(name) for name in shown}

@@ -8,7 +8,9 @@ never stands before it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from allowly_harness.display import facts
 from allowly_harness.display.callrows import MAX_ARGUMENT_ROWS, call_part
@@ -17,7 +19,7 @@ from allowly_harness.display.diff import diff_sections
 from allowly_harness.display.facts import MAX_SERVER_CHARACTERS, MAX_SERVER_LINES, SHORT_TTL_SECONDS, title_of, ttl_for
 from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, identifier, own, plain
-from allowly_harness.display.summary import summary_of, summary_of_call
+from allowly_harness.display.summary import summary_of, summary_of_arguments, summary_of_call
 from allowly_harness.display.values import argument_rows
 from allowly_harness.protocol.models import ApprovalRequest
 
@@ -74,15 +76,16 @@ def build_card(request: ApprovalRequest, *, code: str | None = None, revealed: b
         code: The characters that this answer must name, where the front end wants them.
         revealed: Whether secrets are shown.
     """
-    call = call_part(request, revealed=revealed)
-    sections = [facts.identity(request, code), call.section, *_changes(request, revealed=revealed)]
+    arguments = request.call.arguments  # decoded anew by each access
+    call = call_part(request, arguments, revealed=revealed)
+    sections = [facts.identity(request, code), call.section, *_changes(request, arguments, revealed=revealed)]
     sections += [facts.why(request), facts.opens(request)]
     if request.kind == "escalate":
         sections.append(facts.approver(request))
     return Card(
         title=title_of(request),
         kind=request.kind,
-        summary=summary_of(request, revealed=revealed),
+        summary=summary_of_arguments(request.call.tool, arguments, revealed=revealed),
         sections=(*sections, *facts.server_words(request, revealed=revealed)),
         folded=call.folded,
         masked=call.masked,
@@ -102,7 +105,7 @@ def full_view(request: ApprovalRequest, *, revealed: bool = False) -> tuple[Sect
     if not canonical.isascii():
         rows = argument_rows(arguments, revealed=revealed, ascii_only=True)
         sections.append(Section(own("THE SAME IN ASCII"), rows))
-    sections += _changes(request, revealed=revealed)
+    sections += _changes(request, arguments, revealed=revealed)
     said = (
         Section(own(facts.TOOL_HEADING), facts.tool_words(request.tool, revealed=revealed), quoted=True),
         Section(own(facts.HINT_HEADING), facts.hint_words(request, revealed=revealed), quoted=True),
@@ -110,10 +113,10 @@ def full_view(request: ApprovalRequest, *, revealed: bool = False) -> tuple[Sect
     return (*sections, *(section for section in said if section.rows))
 
 
-def _changes(request: ApprovalRequest, *, revealed: bool) -> tuple[Section, ...]:
+def _changes(request: ApprovalRequest, arguments: Mapping[str, Any], *, revealed: bool) -> tuple[Section, ...]:
     if request.edited_from is None:
         return ()
-    return diff_sections(request.edited_from.arguments, request.call.arguments, revealed=revealed)
+    return diff_sections(request.edited_from.arguments, arguments, revealed=revealed)
 
 
 def _long_names(request: ApprovalRequest) -> tuple[Section, ...]:

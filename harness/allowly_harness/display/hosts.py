@@ -15,6 +15,9 @@ from typing import Final
 from allowly_harness.display.sanitize import escape, one_line
 from allowly_harness.display.scripts import CONFUSABLE, is_mixed, poses_as, script_of, scripts_of
 
+MAX_HOSTS: Final = 2_000
+"""How many different addresses of one kind are examined in one text."""
+
 MAX_HOST_CHARACTERS: Final = 255
 """Longest host that is examined; the longest that DNS has (RFC 1035)."""
 
@@ -25,21 +28,43 @@ _PORT: Final = re.compile(r":([0-9]{0,5})$")
 _NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{0,16}|[0-9]{1,20}")
 _DOTS: Final = re.compile("[.\u3002\uff0e\uff61]")
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443", "ftp": "21", "ssh": "22"}
-_LOCAL_PART: Final = re.compile(r"[^\s@<>\"'(),;:/\\\[\]?#=]{1,64}$")
+_DELIMITER: Final = re.compile(r"[\s@<>\"'(),;:/\\\[\]?#=]")
+_LOCAL_CHARACTERS: Final = 64  # the longest local part, RFC 5321, section 4.5.3.1.1
+_PLAIN: Final = re.compile(r"(?:[A-Za-z0-9_-]+\.)*[A-Za-z][A-Za-z0-9-]*")
 
 
 def host_remarks(text: str) -> Iterator[str]:
     """Yield a sentence, safe to draw, for each odd thing about a host in `text`, in order of kind."""
-    if "://" in text or ":\\" in text or ":/" in text:
-        for match in _URL.finditer(text):
-            yield from _in_url(match[1].lower(), match[2], backslash=bool(match[3]))
-    if "@" in text:
-        for match in _EMAIL.finditer(text):
-            local = _LOCAL_PART.search(text, max(0, match.start() - 64), match.start())
-            yield from _mixed("mailbox", local[0] if local else "")
-            yield from _named(match[1].rstrip("."))
-    if "xn--" in text or "XN--" in text or "Xn--" in text:
-        yield from (remark for match in _PUNYCODE.finditer(text) for remark in _labels(match[0]))
+    try:
+        if ":/" in text or ":\\" in text:
+            for url in _distinct(_URL, text):
+                yield from _in_url(url[1].lower(), url[2], backslash=bool(url[3]))
+        if "@" in text:
+            for email in _distinct(_EMAIL, text, before=0 if text.isascii() else _LOCAL_CHARACTERS):
+                yield from _mixed(
+                    "mailbox", _DELIMITER.split(text[max(0, email.start() - _LOCAL_CHARACTERS) : email.start()])[-1]
+                )
+                yield from _named(email[1].rstrip("."))
+        for host in _distinct(_PUNYCODE, text):
+            yield from _labels(host[0])
+    except _TooManyError:
+        yield "too many addresses to look all of them over"
+
+
+class _TooManyError(Exception):
+    """There are more than `MAX_HOSTS` different addresses."""
+
+
+def _distinct(pattern: re.Pattern[str], text: str, before: int = 0) -> Iterator[re.Match[str]]:
+    """Yield the matches that differ from all earlier ones, or differ in so many characters before them."""
+    seen: set[str] = set()
+    for match in pattern.finditer(text):
+        found = text[max(0, match.start() - before) : match.end()] if before else match[0]
+        if found not in seen:
+            if len(seen) == MAX_HOSTS:
+                raise _TooManyError
+            seen.add(found)
+            yield match
 
 
 def _in_url(scheme: str, authority: str, *, backslash: bool) -> Iterator[str]:
@@ -59,6 +84,8 @@ def _in_url(scheme: str, authority: str, *, backslash: bool) -> Iterator[str]:
 
 def _named(host: str) -> Iterator[str]:
     host = host[:MAX_HOST_CHARACTERS]
+    if _PLAIN.fullmatch(host) and "xn--" not in host.lower():
+        return
     if host.startswith("["):
         yield from _bracketed(host)
         return

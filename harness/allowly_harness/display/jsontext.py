@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 from allowly_authority.binding import canonical_json
-from allowly_harness.display.sanitize import Shown, Span, joined, one_line, own
+from allowly_harness.display.sanitize import Shown, Span, is_hidden, joined, one_line, own
 from allowly_harness.display.secrets import MAX_SECRET_CHARACTERS, is_secret_name, mask, secret_ranges
 
 MAX_SPACES: Final = 16
@@ -180,7 +181,10 @@ class JsonWriter:
 
 def hidden_in(canonical: str) -> int:
     """Count what would act or cannot be seen in a text of canonical JSON, tab and line break aside."""
-    return one_line(canonical, limit=len(canonical), exact=True).hidden + _acting_escapes(canonical)
+    seen = 0
+    if not canonical.isascii() or "\x7f" in canonical:
+        seen = sum(count for character, count in Counter(canonical).items() if is_hidden(character))
+    return seen + _acting_escapes(canonical)
 
 
 def _margin_at(depth: int) -> int:

@@ -96,6 +96,9 @@ def _label_columns(rows: Iterable[Row], width: int) -> dict[int, int]:
     """Return how wide the labels are, for each indentation: labels that stand below each other line up."""
     widest: dict[int, int] = {}
     for row in rows:
+        if not row.label.spans:
+            widest.setdefault(row.indent, 0)
+            continue
         taken = min(_LABEL_WIDTH, cells(row.label.text), width // 3)
         widest[row.indent] = max(widest.get(row.indent, 0), taken)
     return widest
@@ -121,6 +124,8 @@ def _folded(row: Row, width: int) -> tuple[Shown, ...]:
 def _row(row: Row, column: int, width: int) -> list[Line]:
     note = _note(row)
     left = len(_INDENT) + row.indent
+    if not (row.alone or note or row.label.spans):
+        return _indented(row, left, width)
     if row.alone or cells(row.label.text) > column:
         head = _label_lines(row, left, width)
         if row.alone:

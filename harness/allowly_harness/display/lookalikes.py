@@ -7,6 +7,7 @@ is counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final, cast
 
 from allowly_harness.display.hosts import host_remarks
@@ -18,6 +19,9 @@ MAX_REMARKS: Final = 3
 
 MAX_STRINGS: Final = 20_000
 """How many strings of one argument are looked at."""
+
+MAX_NAMES: Final = 500
+"""How many names of one object are compared with each other."""
 
 MAX_STRING_CHARACTERS: Final = 1_000_000
 """How much of the strings of one argument is looked at, in characters."""
@@ -50,10 +54,13 @@ def remarks_on_value(value: Any) -> tuple[str, ...]:
 
 
 def same_looking(names: Iterable[str]) -> Mapping[str, str]:
-    """Return, for each name that looks like an earlier one (`amount`, `arnount`), that earlier name."""
+    """Return, for each name that looks like an earlier one (`amount`, `arnount`), that earlier name.
+
+    The first `MAX_NAMES` names are compared.
+    """
     first: dict[str, str] = {}
     alike: dict[str, str] = {}
-    for name in names:
+    for name in islice(names, MAX_NAMES):
         earlier = first.setdefault(skeleton(name[:_MAX_COUNTED]), name)
         if earlier != name:
             alike[name] = earlier
@@ -71,7 +78,7 @@ def _remarks(value: Any) -> Iterator[str]:
 
 
 def _name_remarks(names: Sequence[str]) -> Iterator[str]:
-    for name in names:
+    for name in islice(names, MAX_NAMES):
         remark = remark_on_name(name)
         if remark:
             yield f'the name "{identifier(name)}" {remark}'

@@ -81,7 +81,7 @@ class Shown:
     @property
     def text(self) -> str:
         """The whole line as plain text."""
-        return "".join(span.text for span in self.spans)
+        return self.spans[0].text if len(self.spans) == 1 else "".join(span.text for span in self.spans)
 
     def __str__(self) -> str:
         return self.text
@@ -95,6 +95,8 @@ def own(text: str) -> Shown:
 def joined(parts: Iterable[Shown | str]) -> Shown:
     """Put shown pieces (and our own strings) into one line, adding up what was hidden and cut."""
     pieces = [own(part) if isinstance(part, str) else part for part in parts]
+    if len(pieces) == 1:
+        return pieces[0]
     return Shown(
         tuple(span for piece in pieces for span in piece.spans),
         hidden=sum(piece.hidden for piece in pieces),

@@ -75,6 +75,8 @@ def poses_as(text: str) -> str:
 
 def skeleton(text: str) -> str:
     """Return a text that is the same for all names that look the same; it is never shown."""
-    folded = unicodedata.normalize("NFKC", text)
-    posed = "".join(CONFUSABLE.get(letter, letter) for letter in folded)
+    posed = text
+    if not text.isascii():
+        folded = unicodedata.normalize("NFKC", text)
+        posed = "".join(CONFUSABLE.get(letter, letter) for letter in folded)
     return posed.translate(_SAME).casefold().replace("rn", "m")

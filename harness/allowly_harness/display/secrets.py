@@ -58,9 +58,10 @@ _KEYS: Final = tuple(
         r"AGE-SECRET-KEY-1[A-Z0-9]{50,60}",
         r"eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,1000}",  # JSON Web Token
         r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
+        # Bounded by the dashes of its own end, or by what no key file holds.
         (
-            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,-]{1,32000}?"
-            r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|(?![A-Za-z0-9+/=\s\\:,-]))"
+            r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\:,]|-(?!----)){1,32000}"
+            r"(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?"
         ),
     )
 )
@@ -76,15 +77,28 @@ _CARRIED: Final = tuple(
     )
 )
 
-_ASSIGNMENT: Final = re.compile(r"(?<=[deknty\"' \t])[=:]|(?<=[DEKNTY])[=:]")  # the ends of the names below
-_ASSIGNED: Final = re.compile(r"[=:][ \t]{0,3}[\"']?([^\s\"'&;,|<>$(){}`\\]{4,200})(?![$(`\\])")
-_ASSIGNED_NAME: Final = re.compile(
-    r"(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|account|private|signing|shared|secret)[ _-]?key)"
-    r"[\"']?[ \t]{0,3}$",
-    re.IGNORECASE,
+
+def _any_case(words: str) -> str:
+    return "|".join("".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in word) for word in words.split())
+
+
+# `password=...` and the like. The first letters stand in sets, which a search skips to; ignoring case would not.
+_ASSIGNED: Final = re.compile(
+    rf"({_any_case('password passwd passphrase pwd secret token key')})"
+    r"[\"']?[ \t]{0,3}[=:][ \t]{0,3}[\"']?([^\s\"'&;,|<>$(){}`\\]{4,200})(?![$(`\\])"
 )
-_NAME_CHARACTERS: Final = 24
+_KEY_OF: Final = re.compile(r"(?:api|access|account|private|signing|shared|secret)[ _-]?$", re.IGNORECASE)
+_KEY_CHARACTERS: Final = 12
+
+# What every secret of the patterns above begins with or stands behind: most texts have nothing of it.
+_TRACE: Final = re.compile(
+    r"[sprSPR][kK][-_]|sec_|allowly_|gh[pousr]_|_pat_|glpat-|xox|xapp-|A[KS]IA|AIza|ya29|GOCSPX|npm_|pypi-|hf_|dop_v1_|SG\.|"
+    r"AGE-|eyJ|hooks|-----B|earer |asic |://|[=:]"
+)
 _SHORTEST: Final = 8
+
+LONGEST_SECRET: Final = 32_100
+"""No secret that is found is longer, in characters."""
 
 
 def is_secret_name(name: str) -> bool:
@@ -94,7 +108,7 @@ def is_secret_name(name: str) -> bool:
 
 def secret_ranges(text: str) -> tuple[tuple[int, int], ...]:
     """Return the (start, end) offsets, in order, of what looks like a key, a token or a password in `text`."""
-    if len(text) < _SHORTEST:
+    if len(text) < _SHORTEST or not _TRACE.search(text):
         return ()
     return tuple(_united(sorted(_found(text))))
 
@@ -106,11 +120,10 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
                 yield match.span()
     for pattern in _CARRIED:
         yield from (match.span(1) for match in pattern.finditer(text))
-    for sign in _ASSIGNMENT.finditer(text):
-        named = _ASSIGNED_NAME.search(text[max(0, sign.start() - _NAME_CHARACTERS) : sign.start()])
-        value = _ASSIGNED.match(text, sign.start()) if named else None
-        if value:
-            yield value.span(1)
+    for match in _ASSIGNED.finditer(text):
+        start = match.start()
+        if match[1].lower() != "key" or _KEY_OF.search(text[max(0, start - _KEY_CHARACTERS) : start]):
+            yield match.span(2)
 
 
 def _united(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
-from allowly_harness.display.values import show_value
+from allowly_harness.display.values import MAX_VALUE_CHARACTERS, show_value
 from allowly_harness.protocol.models import ApprovalRequest, ToolCall
 
 MAX_SUMMARY_CHARACTERS: Final = 160
@@ -21,17 +22,38 @@ def summary_of(request: ApprovalRequest, *, revealed: bool = False) -> Shown:
 
 def summary_of_call(call: ToolCall, *, revealed: bool = False, limit: int = MAX_SUMMARY_CHARACTERS) -> Shown:
     """Return tool and first arguments in one line of about `limit` characters."""
-    parts: list[Shown | str] = [identifier(call.tool)]
+    return summary_of_arguments(call.tool, call.arguments, revealed=revealed, limit=limit)
+
+
+def summary_of_arguments(
+    tool: str, arguments: Mapping[str, Any], *, revealed: bool = False, limit: int = MAX_SUMMARY_CHARACTERS
+) -> Shown:
+    """Return a tool's name and its first arguments in one line of about `limit` characters."""
+    parts: list[Shown | str] = [identifier(tool)]
     length = 0
-    arguments = call.arguments
     for index, (name, value) in enumerate(arguments.items()):
-        shown = show_value(name, value, revealed=revealed).shown
-        fits = len(shown.text) <= _VALUE_CHARACTERS and not shown.right_to_left
-        short = shown if fits else own("...")
-        piece = joined([" ", identifier(name), "=", short])
+        piece = joined([" ", identifier(name), "=", _short(name, value, revealed=revealed)])
         if length + len(piece.text) > limit:
             parts.append(f" ... +{len(arguments) - index} more")
             break
         parts.append(piece)
         length += len(piece.text)
     return joined(parts)
+
+
+def _short(name: str, value: Any, *, revealed: bool) -> Shown:
+    if not _is_small(value):
+        return own("...")
+    shown = show_value(name, value, revealed=revealed).shown
+    return shown if len(shown.text) <= _VALUE_CHARACTERS and not shown.right_to_left else own("...")
+
+
+def _is_small(value: Any) -> bool:
+    """Tell whether a value may fit, without writing out a large one; a masked text fits at any length."""
+    if isinstance(value, str):
+        return len(value) <= MAX_VALUE_CHARACTERS
+    if isinstance(value, Mapping | list | tuple):
+        items = cast("Mapping[str, Any] | Sequence[Any]", value)
+        inner = cast("Mapping[str, Any]", items).values() if isinstance(items, Mapping) else items
+        return len(items) <= _VALUE_CHARACTERS // 2 and all(map(_is_small, inner))
+    return True

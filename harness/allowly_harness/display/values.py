@@ -14,7 +14,7 @@ from allowly_authority.binding import canonical_json, digest_of
 from allowly_harness.display.jsontext import JsonWriter, hidden_in
 from allowly_harness.display.rows import Row
 from allowly_harness.display.sanitize import Shown, Span, joined, own
-from allowly_harness.display.secrets import is_secret_name, mask, secret_ranges
+from allowly_harness.display.secrets import LONGEST_SECRET, is_secret_name, mask, secret_ranges
 
 MAX_VALUE_CHARACTERS: Final = 300
 """Longest value, in characters of its JSON, that the card shows whole."""
@@ -76,8 +76,9 @@ def _head(value: Any, *, revealed: bool) -> tuple[Shown, int]:
         return own(canonical_json(value)[:HEAD_CHARACTERS]), 0
     if not isinstance(value, str):
         return Shown((Span("{...}" if isinstance(value, Mapping) else "[...]", altered=True),)), 0
-    # A secret across the cut would show its first half, so the whole text decides on masking.
-    if not revealed and any(start < HEAD_CHARACTERS < end for start, end in secret_ranges(value)):
+    # A secret across the cut would show its first half, so what stands behind the cut is looked at too.
+    near = value[: HEAD_CHARACTERS + LONGEST_SECRET]
+    if not revealed and any(start < HEAD_CHARACTERS < end for start, end in secret_ranges(near)):
         return mask(HEAD_CHARACTERS), 1
     writer = JsonWriter(revealed=revealed)
     writer.write_text(value[:HEAD_CHARACTERS], closed=False)
