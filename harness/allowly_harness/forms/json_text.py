@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from allowly_authority.strict_json import MAX_JSON_DEPTH, StrictJSONError, parse_json
 from allowly_harness.display.sanitize import MAX_MARKS, is_hidden
@@ -20,7 +20,7 @@ from allowly_harness.display.sanitize import MAX_MARKS, is_hidden
 MAX_TEXT_CHARACTERS: Final = 4 * 1024 * 1024
 """Longest JSON text that is read, in characters: what a call's arguments may take."""
 
-MAX_LOCATED_CHARACTERS: Final = 512 * 1024
+MAX_LOCATED_CHARACTERS: Final = 128 * 1024
 """Longest text in which the place of a value is looked for; that takes much longer than reading it."""
 
 MAX_DIGITS: Final = 4_300
@@ -136,17 +136,12 @@ def write_json(value: Any, *, indent: int | None = 2) -> str:
     return escape_hidden(text, keep="\n")
 
 
-def escape_hidden(text: str, *, keep: str = "\n\t") -> str:
+def escape_hidden(text: str, *, keep: Literal["\n", "\n\t"] = "\n\t") -> str:
     r"""Write every character that cannot be shown as JSON's `\uXXXX`; inside of a JSON text it means the same."""
     if text.isascii() and text.translate(_KEPT).isprintable():
         return text
-    escaped: list[str] = []
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
-        hidden = marks > MAX_MARKS or (character not in keep and is_hidden(character))
-        escaped.append(_escaped(character) if hidden else character)
-    return "".join(escaped)
+    escaped = text.translate(_TABLES[keep])
+    return _MARKS.sub(_tamed, escaped).replace(_MARK, "") if _MARK in escaped else escaped
 
 
 def can_be_shown(text: str) -> bool:
@@ -155,6 +150,36 @@ def can_be_shown(text: str) -> bool:
 
 
 _KEPT: Final = {ord("\n"): " ", ord("\t"): "\t"}
+
+
+class _EscapeTable(dict[int, int | str]):
+    """Fills itself as `str.translate` asks, and stops growing at a limit: the text may be hostile."""
+
+    def __init__(self, keep: str) -> None:
+        super().__init__({ord(character): character for character in keep})
+
+    def __missing__(self, code: int) -> int | str:
+        character = chr(code)
+        value: int | str = code
+        if is_hidden(character):
+            value = _escaped(character)
+        elif unicodedata.category(character).startswith("M"):
+            value = f"{_MARK}{character}"
+        if len(self) < _TABLE_LIMIT:
+            self[code] = value
+        return value
+
+
+# Stands before every mark meanwhile. Such characters of the text itself have become escapes by then.
+_MARK: Final = "\ue002"
+_MARKS: Final = re.compile(f"(?:{_MARK}.)+", re.DOTALL)
+_TABLE_LIMIT: Final = 20_000
+_TABLES: Final[Mapping[str, _EscapeTable]] = {keep: _EscapeTable(keep) for keep in ("\n", "\n\t")}
+
+
+def _tamed(match: re.Match[str]) -> str:
+    marks = match[0][1::2]
+    return marks[:MAX_MARKS] + "".join(map(_escaped, marks[MAX_MARKS:]))
 
 
 def _escaped(character: str) -> str:
