@@ -17,7 +17,7 @@ def test_it_agrees_with_a_set_of_lines(count, shown):
 
     missing = set(range(count)) - seen
     assert coverage.missing == len(missing)
-    assert coverage.complete is not missing or not missing
+    assert coverage.complete is (count > 0 and not missing)
     assert coverage.first_missing == min(missing, default=count)
 
 
@@ -37,5 +37,12 @@ def test_a_new_layout_has_not_been_seen():
     coverage.show(0, 10)
 
     coverage.restart(12)
+
+    assert not coverage.complete
+
+
+def test_what_was_not_laid_out_was_not_seen():
+    coverage = Coverage()
+    coverage.show(0, 40)
 
     assert not coverage.complete

@@ -35,8 +35,8 @@ class Coverage:
 
     @property
     def complete(self) -> bool:
-        """Whether every line was on the screen."""
-        return self.missing == 0
+        """Whether every line was on the screen. A text without lines was not laid out yet, so it was not."""
+        return self._count > 0 and self.missing == 0
 
     @property
     def first_missing(self) -> int:

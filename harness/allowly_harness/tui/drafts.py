@@ -45,7 +45,8 @@ class Drafts:
     @property
     def unsent(self) -> bool:
         """Whether the field with the focus holds something that was typed and not sent."""
-        focused = self._app.focused
+        # While the app closes, its screens go before the questions do.
+        focused = self._app.focused if self._app.screen_stack else None
         if focused is None or self._typed_in is None or _whole(focused) is not self._typed_in:
             return False
         dirty = getattr(self._typed_in, "dirty", None)

@@ -16,10 +16,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from allowly_harness.approvers.pending import PendingQuestion, is_open
-from allowly_harness.display.callrows import call_part
-from allowly_harness.display.card import Row, Section, ttl_for
+from allowly_harness.display.card import Row, Section, build_card, ttl_for
 from allowly_harness.display.clock import Clock
-from allowly_harness.display.facts import opens
 from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
 from allowly_harness.protocol.models import Answer
@@ -194,10 +192,12 @@ class ApproveMarkedScreen(ModalScreen[int]):
     def _lines(self, width: int) -> Sequence[Line]:
         sections: list[Section] = []
         for item in self._questions:
-            request = item.request
-            title = joined([f"#{item.number}  ", identifier(request.call.tool), f"  until {item.deadline.local_time}"])
-            sections.append(Section(title, call_part(request, revealed=self._revealed).section.rows))
-            sections.append(opens(request))
+            title = joined(
+                [f"#{item.number}  ", identifier(item.request.call.tool), f"  until {item.deadline.local_time}"]
+            )
+            sections.append(Section(title, ()))
+            card = build_card(item.request, revealed=self._revealed)
+            sections += [section for section in card.sections if not section.quoted]
         sections.append(Section(own("END"), (Row(Shown(), own("That was all.")),)))
         lines = lay_out_sections(sections, width)
         self._seen.restart(len(lines))

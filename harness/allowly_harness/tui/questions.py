@@ -248,6 +248,8 @@ class Questions:
 
     def _open_next(self) -> None:
         item = self._next()
+        if not self._app.screen_stack:
+            return
         if item is None or self._cards.busy:
             self._draw_banner()
             return
@@ -312,6 +314,8 @@ class Questions:
 
     def _draw_banner(self) -> None:
         item = self._next() if self.held_back and not self._cards.busy else None
+        if not self._app.screen_stack:
+            return
         banners = list(self._app.screen.query(WaitingBanner))
         if item is None:
             for banner in banners:
