@@ -85,7 +85,7 @@ def _section(section: Section, width: int) -> list[Line]:
     columns = _label_columns(section.rows, width)
     body: list[Line] = []
     for row in section.rows:
-        body += _quoted(row, width) if section.quoted else _row(row, columns[row.indent], width)
+        body += _quoted(row, width, inside=row.indent) if section.quoted else _row(row, columns[row.indent], width)
     if section.max_lines and len(body) > section.max_lines:
         over = len(body) - section.max_lines + 1
         body = [*body[: section.max_lines - 1], _more(over)]
@@ -108,11 +108,12 @@ def _more(over: int) -> Line:
     return (Piece(_INDENT), Piece(f"... {over:,} more lines, in the full view", Role.NOTE))
 
 
-def _quoted(row: Row, width: int) -> list[Line]:
-    gutter = (Piece(" " * (len(_INDENT) + row.indent)), Piece(GUTTER, Role.GUTTER))
-    lines = _folded(row, width - len(_INDENT) - row.indent - len(GUTTER))
+def _quoted(row: Row, width: int, left: int = len(_INDENT), inside: int = 0) -> list[Line]:
+    """Draw a row behind the gutter, which stands at the column `left`, with `inside` spaces behind it."""
+    head = (Piece(" " * left), Piece(GUTTER, Role.GUTTER))
+    lines = _folded(row, width - left - len(GUTTER) - inside)
     return [
-        (*gutter, Piece(" " * (row.hang if number else 0)), *pieces(line, Role.FOREIGN))
+        (*head, Piece(" " * (inside + (row.hang if number else 0))), *pieces(line, Role.FOREIGN))
         for number, line in enumerate(lines)
     ]
 
@@ -131,8 +132,8 @@ def _row(row: Row, column: int, width: int) -> list[Line]:
         if row.alone:
             noted = _with_note(head, note, left + len(_INDENT), width)
             if len(noted) == len(head):
-                return [*noted, *_quoted(row, width)]
-            return [*head, *_quoted(row, width), *_with_note([], note, left + len(_INDENT), width)]
+                return [*noted, *_quoted(row, width, left)]
+            return [*head, *_quoted(row, width, left), *_with_note([], note, left + len(_INDENT), width)]
         body = _indented(row, left + len(_INDENT), width)
         return [*head, *_with_note(body, note, left + len(_INDENT), width)]
     indent = left + (column + 2 if row.label.text else 0)

@@ -13,6 +13,7 @@ MAX_SUMMARY_CHARACTERS: Final = 160
 """About how long a summary is, in characters."""
 
 _VALUE_CHARACTERS: Final = 60
+_MOST_ITEMS: Final = 30
 
 
 def summary_of(request: ApprovalRequest, *, revealed: bool = False) -> Shown:
@@ -52,8 +53,10 @@ def _is_small(value: Any) -> bool:
     """Tell whether a value may fit, without writing out a large one; a masked text fits at any length."""
     if isinstance(value, str):
         return len(value) <= MAX_VALUE_CHARACTERS
-    if isinstance(value, Mapping | list | tuple):
-        items = cast("Mapping[str, Any] | Sequence[Any]", value)
-        inner = cast("Mapping[str, Any]", items).values() if isinstance(items, Mapping) else items
-        return len(items) <= _VALUE_CHARACTERS // 2 and all(map(_is_small, inner))
+    if isinstance(value, Mapping):
+        named = cast("Mapping[str, Any]", value)
+        return len(named) <= _MOST_ITEMS and all(map(_is_small, named.values()))
+    if isinstance(value, list | tuple):
+        items = cast("Sequence[Any]", value)
+        return len(items) <= _MOST_ITEMS and all(map(_is_small, items))
     return True
