@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from textual.app import App, ComposeResult
+from textual.events import Key, Paste
 
 from allowly_harness.forms.loading import State
 from allowly_harness.tui.form import FormPane
@@ -89,8 +90,6 @@ class Sheet:
         await self.pilot.pause()
 
     async def paste(self, text: str) -> None:
-        from textual.events import Paste
-
         self.app.post_message(Paste(text))
         await self.pilot.pause()
         await self.pilot.pause()
@@ -171,6 +170,21 @@ async def test_up_and_down_stay_in_the_form_and_tab_walks_through_it(filling):
         await sheet.press(*["down"] * 20)
 
         assert (first, middle, sheet.cursor) == ("customer", "amount", "meta")
+
+
+async def test_keys_that_arrive_in_one_burst_go_into_the_fields_they_were_meant_for(filling):
+    async with filling() as sheet:
+        for key in ("a", "enter", "1", "2", "down", "right", "tab", "tab", "b", "up", "space"):
+            sheet.app.post_message(Key(key, key if len(key) == 1 else None))
+        await sheet.until(lambda: sheet.pane.state.peek().get("express") is not None)
+
+        assert sheet.pane.state.peek() == {
+            "customer": "a",
+            "amount": 12,
+            "currency": "EUR",
+            "express": True,
+            "note": "b",
+        }
 
 
 async def test_enter_in_a_field_goes_on_and_sends_nothing(filling):

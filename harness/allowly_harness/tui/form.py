@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from textual import events
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -19,11 +20,9 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
-from allowly_harness.display.sanitize import joined
 from allowly_harness.forms.deeds import Deed, act, choices_of, pick, picked_in
 from allowly_harness.forms.drafting import draft as first_draft
-from allowly_harness.forms.fields import Field, Kind
-from allowly_harness.forms.hints import hint
+from allowly_harness.forms.fields import Kind
 from allowly_harness.forms.json_text import JSONTextError, can_be_shown, locate, parse_json_object, write_json
 from allowly_harness.forms.loading import Entries, Entry, Slot, State, path_of
 from allowly_harness.forms.reading import read_form
@@ -32,6 +31,7 @@ from allowly_harness.forms.status import NEEDED, slot_of, status_of
 from allowly_harness.tui.form_fields import FormFields
 from allowly_harness.tui.form_inputs import FormLine, FormText, Said
 from allowly_harness.tui.form_picker import PickerScreen
+from allowly_harness.tui.form_rows import about
 from allowly_harness.tui.lines import content
 
 CHECK_SECONDS: Final = 0.2
@@ -60,6 +60,12 @@ class FormPane(Widget):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+e", "toggle_raw", "form/JSON", id="raw"),
         Binding("ctrl+n", "cycle_empty", "null", id="form-null"),
+        # These go before the control: keys that arrive in one burst must find the cursor moved already.
+        Binding("tab", "walk(1)", show=False, priority=True),
+        Binding("shift+tab", "walk(-1)", show=False, priority=True),
+        Binding("enter", "step('enter')", show=False, priority=True),
+        Binding("up", "step('up')", show=False, priority=True),
+        Binding("down", "step('down')", show=False, priority=True),
     ]
     DEFAULT_CSS = """
     FormPane { height: 1fr; layout: vertical; }
@@ -98,7 +104,7 @@ class FormPane(Widget):
         self._touched: set[Slot] = set()
         self._asked = False
         self._picking = False
-        self._clean: FormDraft = self._draft()
+        self._clean: FormDraft = self.draft()
         self._flipped: tuple[str, Entries] | None = None
         self._why_raw = ""
         self._examination = Examination({})
@@ -132,7 +138,7 @@ class FormPane(Widget):
             self._why_raw = self._why_raw or problems[0].shown.text
         self.raw = bool(self._why_raw)
         self._text = write_json(first_draft(self.state.form) if value is None else dict(value))
-        self._clean = self._draft()
+        self._clean = self.draft()
         if draft is not None:
             self.state.restore(draft.entries)
             self._folded, self.raw, self._text = set(draft.folded), draft.raw, draft.text
@@ -141,17 +147,17 @@ class FormPane(Widget):
 
     def draft(self) -> FormDraft:
         """Return everything that stands in the pane."""
-        return self._draft()
+        return FormDraft(self.state.entries(), self._text, self.raw, frozenset(self._folded))
 
     @property
     def dirty(self) -> bool:
         """Whether the person has typed or picked something since `show` or `mark_sent`, or is picking now."""
-        now = self._draft()
+        now = self.draft()
         return self._picking or (now.text != self._clean.text if now.raw else now.entries != self._clean.entries)
 
     def mark_sent(self) -> None:
         """Take what stands here as sent: it is no unsent draft any more."""
-        self._clean = self._draft()
+        self._clean = self.draft()
 
     @property
     def examination(self) -> Examination:
@@ -198,6 +204,22 @@ class FormPane(Widget):
             self.state.cycle(slot)
             self._note_change(slot)
 
+    def action_walk(self, step: int) -> None:
+        """Go to the next control of the screen, or the one before."""
+        if step > 0:
+            self.screen.focus_next()
+        else:
+            self.screen.focus_previous()
+
+    def action_step(self, key: str) -> None:
+        """Go to the next control of the form, or the one before, if that is what the key means here."""
+        focused, controls = self.screen.focused, self._controls()
+        step = focused.step_of(key) if isinstance(focused, FormText | FormLine) else None
+        if step is None or focused not in controls:
+            raise SkipAction
+        place = min(max(controls.index(focused) + step, 0), len(controls) - 1)
+        self.screen.set_focus(controls[place])
+
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """Take over what was typed."""
         event.stop()
@@ -228,15 +250,6 @@ class FormPane(Widget):
         if slot is not None:
             self.state.put(slot, Entry(State.JSON, write_json(event.text, indent=None)))
             self._note_change(slot)
-
-    def on_form_text_leave(self, event: FormText.Leave) -> None:
-        """Go to the next control, or the one before; not out of the form."""
-        event.stop()
-        controls = self._controls()
-        focused = self.screen.focused
-        if focused in controls:
-            place = min(max(controls.index(focused) + event.step, 0), len(controls) - 1)
-            self.screen.set_focus(controls[place])
 
     def on_form_line_done(self, event: FormLine.Done) -> None:
         """Do what was done with a one-line control."""
@@ -370,9 +383,6 @@ class FormPane(Widget):
     def _controls(self) -> list[Widget]:
         return [self._raw_text] if self.raw else self._fields.controls
 
-    def _draft(self) -> FormDraft:
-        return FormDraft(self.state.entries(), self._text, self.raw, frozenset(self._folded))
-
     def _draw_about(self) -> None:
         """Say what the field takes in our words, and below what the server says of it."""
         row = self._fields.row_of(self.screen.focused)
@@ -383,18 +393,9 @@ class FormPane(Widget):
             empty = "" if self._fields.rows else "(no arguments)"
             self._about.say(Content(empty))
         else:
-            self._about.say(_about(row.field, one_line_only=self.has_class("-short")))
+            self._about.say(about(row.field, one_line_only=self.has_class("-short")))
 
     def _draw_status(self) -> None:
         examination = self._examination
         self._status.set_class(bool(examination.problems), "-bad")
         self._status.say(content(status_of(examination, text=self._text if self.raw else None)))
-
-
-def _about(field: Field, *, one_line_only: bool) -> Content:
-    ours = content(hint(field))
-    said = joined([part for line in (field.title, *field.description) if line.text for part in (" - ", line)][1:])
-    if not said.text:
-        return ours
-    separator = "   " if one_line_only else "\n"
-    return Content("").join([ours, Content(f"{separator}| "), content(said)])

@@ -66,13 +66,6 @@ class FormText(TextArea, inherit_bindings=False):
             self.form_text = control
             self.text = text
 
-    class Leave(Message):
-        """The cursor is to go on to the next control (`1`) or back to the one before (`-1`)."""
-
-        def __init__(self, step: Literal[-1, 1]) -> None:
-            super().__init__()
-            self.step: Literal[-1, 1] = step
-
     def __init__(self, slot: Slot | None, kind: Kind, *, secret: bool = False, many_lines: bool = False) -> None:
         super().__init__(compact=True, highlight_cursor_line=False, tab_behavior="focus", soft_wrap=True)
         self.slot = slot
@@ -101,12 +94,7 @@ class FormText(TextArea, inherit_bindings=False):
         return Strip([Segment(mask, self.rich_style)]).adjust_cell_length(self.size.width, self.rich_style)
 
     async def _on_key(self, event: events.Key) -> None:
-        step = self._step_of(event.key)
-        if step is not None:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Leave(step))
-        elif event.key == "ctrl+j":
+        if event.key == "ctrl+j":
             event.stop()
             event.prevent_default()
             self._replace_via_keyboard("\n", *self.selection)
@@ -126,7 +114,8 @@ class FormText(TextArea, inherit_bindings=False):
         before = self.get_text_range(self.document.start, start)
         return f"{before}{pasted}{self.get_text_range(end, self.document.end)}"
 
-    def _step_of(self, key: str) -> Literal[-1, 1] | None:
+    def step_of(self, key: str) -> Literal[-1, 1] | None:
+        """Tell whether `enter`, `up` or `down` goes on to the next control now (`1`), or back (`-1`)."""
         if self.slot is None or self.selection.start != self.selection.end:
             return None
         place = self.cursor_location
@@ -194,13 +183,15 @@ class FormLine(Said, can_focus=True):
         self.slot = slot
         self.set_class(group, "-group")
 
+    def step_of(self, key: str) -> Literal[-1, 1] | None:
+        """Tell whether a key goes on to the next control (`1`), or back (`-1`)."""
+        if key == "up":
+            return -1
+        return 1 if key == "down" else None
+
     def on_key(self, event: events.Key) -> None:
-        """Take the keys of the control; up and down leave it."""
-        if event.key in ("up", "down"):
-            event.stop()
-            event.prevent_default()
-            self.post_message(FormText.Leave(-1 if event.key == "up" else 1))
-        elif (deed := _DEEDS.get(event.key)) is not None:
+        """Take the keys of the control."""
+        if (deed := _DEEDS.get(event.key)) is not None:
             event.stop()
             event.prevent_default()
             self.post_message(self.Done(self.slot, deed))

@@ -12,6 +12,7 @@ from allowly_harness.display.sanitize import Shown, joined, one_line, own
 from allowly_harness.display.width import cells, fold
 from allowly_harness.forms.deeds import choices_of
 from allowly_harness.forms.fields import NOTHING, Field, Kind, show_json
+from allowly_harness.forms.hints import hint
 from allowly_harness.forms.loading import Entry, State
 from allowly_harness.forms.state import FormRow
 from allowly_harness.tui.form_inputs import FormLine, FormText
@@ -181,3 +182,13 @@ def _note(entry: Entry, field: Field) -> Shown | None:
     if field.kind is Kind.TEXT and entry.state is State.TYPED and entry.text.isspace():
         return own("nothing but white space")
     return None
+
+
+def about(field: Field, *, one_line_only: bool) -> Content:
+    """Say what a field takes in our words, and behind a gutter what the server says of it."""
+    ours = content(hint(field))
+    said = joined([part for line in (field.title, *field.description) if line.text for part in (" - ", line)][1:])
+    if not said.text:
+        return ours
+    separator = "   " if one_line_only else "\n"
+    return Content("").join([ours, Content(f"{separator}| "), content(said)])
