@@ -526,6 +526,23 @@ async def test_a_form_is_dirty_while_something_is_typed_and_not_sent(filling):
         assert sheet.app.changes == 3
 
 
+async def test_flipping_to_json_and_back_is_no_change(filling):
+    async with filling(value={"amount": 1, "customer": "a"}) as sheet:
+        for _ in range(3):
+            await sheet.press("ctrl+e")
+            assert not sheet.pane.dirty
+
+
+async def test_what_was_typed_is_unsent_on_both_sides(filling):
+    async with filling() as sheet:
+        await sheet.type("a")
+        await sheet.press("ctrl+e")
+        as_json = sheet.pane.dirty
+        await sheet.press("ctrl+e")
+
+        assert (as_json, sheet.pane.dirty) == (True, True)
+
+
 async def test_a_draft_is_put_back_as_it_was(filling):
     async with filling() as sheet:
         await sheet.type("acme")

@@ -85,11 +85,6 @@ class FormPane(Widget):
             super().__init__()
             self.pane = pane
 
-        @property
-        def control(self) -> FormPane:
-            """The pane."""
-            return self.pane
-
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
         self.state = FormState(read_form({"type": "object"}))
@@ -188,12 +183,15 @@ class FormPane(Widget):
 
     def action_toggle_raw(self) -> None:
         """Flip between the form and raw JSON; the values are kept, or the flip is refused and says why."""
+        dirty = self.dirty
         if self.raw:
             self._to_form()
         else:
             self._text = write_json(self.state.peek())
             self._flipped = self._text, self.state.entries()
             self.raw = True
+        if not dirty:  # the same values, perhaps in another order
+            self.mark_sent()
         self._build()
         self.focus_first()
 
@@ -387,11 +385,9 @@ class FormPane(Widget):
         """Say what the field takes in our words, and below what the server says of it."""
         row = self._fields.row_of(self.screen.focused)
         if self.raw:
-            why = f"JSON, because {self._why_raw}" if self._why_raw else "JSON of the whole call"
-            self._about.say(Content(why))
+            self._about.say(Content(f"JSON, because {self._why_raw}" if self._why_raw else "JSON of the whole call"))
         elif row is None:
-            empty = "" if self._fields.rows else "(no arguments)"
-            self._about.say(Content(empty))
+            self._about.say(Content("" if self._fields.rows else "(no arguments)"))
         else:
             self._about.say(about(row.field, one_line_only=self.has_class("-short")))
 
