@@ -212,13 +212,12 @@ async def test_n_goes_on_to_the_next_place_and_round_the_end(running, make_resul
         entry = desk.app.start_call("list", {})
         await desk.until(lambda: not entry.running and calls_of(desk).count == 1)
         await desk.press("l", "enter", "slash", *"needle", "enter")
-        view = desk.app.screen.query_one("#page")
-        first = view._found
+        first = desk.app.screen._search.found
         await desk.press("n")
-        second = view._found
+        second = desk.app.screen._search.found
         await desk.press("n")
 
-        assert (second - first, view._found) == (100, first)
+        assert (second - first, desk.app.screen._search.found) == (100, first)
 
 
 async def test_a_result_is_saved_privately_and_over_nothing_without_a_word(running, make_result, tmp_path):

@@ -59,7 +59,7 @@ class HarnessApp(App[None]):
         hints: A few words each on what to try.
         feed: What the server says by itself; its `options` are those of the sessions.
         server_log: The file with the server's own log lines, for the feed to follow.
-        settings: Theme and keys.
+        settings: Theme, keys, and how a person who looks elsewhere is told.
         clock: Where the time comes from.
         key_time: When a key was pressed, by `clock.monotonic`.
 
@@ -110,7 +110,14 @@ class HarnessApp(App[None]):
         self._set_theme(settings.theme, colourless=colourless)
         self.set_keymap(self.keymap.bindings())
         self.questions = Questions(
-            self, clock=self.clock, key_time=key_time, mark=self._mark, changed=self._main.draw_header
+            self,
+            clock=self.clock,
+            key_time=key_time,
+            mark=self._mark,
+            changed=self._main.draw_header,
+            keymap=self.keymap,
+            notify=settings.notify,
+            server=self.server.name,
         )
         approver.attach(self.questions)
 
@@ -163,9 +170,11 @@ class HarnessApp(App[None]):
         self.call_after_refresh(self.painted.set)
 
     async def on_event(self, event: events.Event) -> None:
-        """Note when the person typed last, for every key on every screen."""
+        """Note when the person typed or pasted last, on every screen."""
         if isinstance(event, events.Key):
             self.questions.key_pressed(event)
+        elif isinstance(event, events.Paste):
+            self.questions.pasted()
         await super().on_event(event)
 
     def on_app_focus(self) -> None:

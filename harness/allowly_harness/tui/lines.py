@@ -68,10 +68,9 @@ class LinesView(ScrollView):
     LinesView > .lines--danger { text-style: bold; color: $text-error; background: transparent; }
     LinesView > .lines--added { color: $text-success; background: transparent; }
     LinesView > .lines--removed { color: $text-error; background: transparent; }
-    LinesView > .lines--found { text-style: bold underline; }
     LinesView > .lines--altered { text-style: reverse; background: transparent; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"lines--found", *(f"lines--{role}" for role in Role)}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{role}" for role in Role}
 
     def __init__(
         self,
@@ -85,13 +84,11 @@ class LinesView(ScrollView):
         self._lay_out: Callable[[int], Sequence[Line]] = lay_out or (lambda _: ())
         self._lines: Sequence[Line] = ()
         self._laid_out_for = -1
-        self._found = -1
 
     def show(self, lay_out: Callable[[int], Sequence[Line]], *, keep_place: bool = False) -> None:
         """Show other lines, from the top unless `keep_place`."""
         self._lay_out = lay_out
         self._laid_out_for = -1
-        self._found = -1
         self._fit()
         if not keep_place:
             self.scroll_to(0, 0, animate=False)
@@ -100,6 +97,10 @@ class LinesView(ScrollView):
     def lines(self) -> Sequence[Line]:
         """The lines as they are laid out now."""
         return self._lines
+
+    def show_line(self, number: int) -> None:
+        """Bring a line onto the screen, a little below the top."""
+        self.scroll_to(0, max(0, number - self.size.height // 3), animate=False)
 
     @property
     def line_count(self) -> int:
@@ -115,23 +116,6 @@ class LinesView(ScrollView):
     def at_end(self) -> bool:
         """Whether the last line is on the screen now."""
         return self.reaches(len(self._lines))
-
-    def find(self, words: str, *, further: bool = False) -> bool:
-        """Go to the next line that holds every typed word, round the end; tell whether there is one.
-
-        Args:
-            words: Upper and lower case are the same.
-            further: Begin behind the line that was found last.
-        """
-        wanted = words.casefold().split()
-        texts = ["".join(piece.text for piece in line).casefold() for line in self._lines]
-        start = self._found + 1 if further else max(self._found, 0)
-        order = [*range(start, len(texts)), *range(min(start, len(texts)))]
-        self._found = next((at for at in order if wanted and all(word in texts[at] for word in wanted)), -1)
-        if self._found >= 0:
-            self.scroll_to(0, max(0, self._found - self.size.height // 3), animate=False)
-        self.refresh()
-        return self._found >= 0
 
     def on_resize(self) -> None:
         """Lay the lines out for the new width."""
@@ -154,10 +138,7 @@ class LinesView(ScrollView):
         base = self.rich_style
         if number >= len(self._lines):
             return Strip.blank(width, base)
-        strip = self.strip_of(self._lines[number], width, base)
-        if number == self._found:
-            return strip.apply_style(self.get_component_rich_style("lines--found", partial=True))
-        return strip
+        return self.strip_of(self._lines[number], width, base)
 
     def strip_of(self, line: Line, width: int, base: Style) -> Strip:
         """Return a line as Textual draws it, in `width` columns on a style."""

@@ -32,6 +32,7 @@ class LogPage(Page):
         super().__init__("SERVER LOG", self._draw)
         self._feed = feed
         self._level = LEVELS[0]
+        self._words = ""
         self._drawn = -1
 
     def keys(self) -> list[Key]:

@@ -154,8 +154,10 @@ class MainScreen(Screen[None]):
                 left += ["   ", one_line(server.configured, 80)]
         else:
             left = ["connecting to ", name]
-        waiting = self.app.questions.count
+        waiting, soonest = self.app.questions.count, self.app.questions.soonest
         right = f"{waiting} WAITING ({self.app.keymap.label('pending')})" if waiting else ""
+        if soonest is not None:
+            right += f"  {soonest.left} left"
         if lost:
             right = f"{right}   {self.app.keymap.label('reconnect')} connects again".strip()
         self.query_one(Header).show(left, right, waiting=bool(waiting), lost=lost)
@@ -311,8 +313,8 @@ class MainScreen(Screen[None]):
             self.app.calls.cancel(running[-1])
 
     def action_pending(self) -> None:
-        """Open what waits for somebody else."""
-        self.app.questions.open_next_wait()
+        """Show all that waits."""
+        self.app.questions.open_queue()
 
     def action_reconnect(self) -> None:
         """Connect again."""

@@ -22,6 +22,7 @@ from allowly_harness.display.sanitize import plain
 from allowly_harness.tui.chrome import Key, KeyLine
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP
 from allowly_harness.tui.lines import LinesView
+from allowly_harness.tui.searching import Search
 
 if TYPE_CHECKING:
     from allowly_harness.tui.app import HarnessApp
@@ -72,14 +73,13 @@ class Page(ModalScreen[None]):
         self._lay_out = lay_out
         self._save = save
         self._file = name
-        self._words = ""
+        self._search = Search()
 
     def compose(self) -> ComposeResult:
         """Compose frame, lines, search and keys."""
         with Vertical(classes="frame") as frame:
             frame.border_title = Content(f" {self._page_title} ")
-            # Asked for anew each time: what is shown may change before this view is there.
-            yield LinesView(lambda width: self._lay_out(width), id="page", focusable=True)  # noqa: PLW0108 - as said
+            yield LinesView(self._found_lines, id="page", focusable=True)
             yield from self.compose_more()
             yield Input(classes="find", placeholder="search; enter finds, esc ends", compact=True)
         yield KeyLine()
@@ -105,7 +105,7 @@ class Page(ModalScreen[None]):
         """Show other lines."""
         self._lay_out = lay_out
         for view in self.query("#page").results(LinesView):
-            view.show(lambda width: self._lay_out(width))  # noqa: PLW0108 - as above
+            view.show(self._found_lines)
 
     def action_close(self) -> None:
         """End the search, or go back."""
@@ -126,16 +126,18 @@ class Page(ModalScreen[None]):
 
     def action_next(self) -> None:
         """Go on to the next place."""
-        if self._words:
-            self.query_one("#page", LinesView).find(self._words, further=True)
+        view = self.query_one("#page", LinesView)
+        number = self._search.next(view.lines)
+        view.show(self._found_lines, keep_place=True)
+        if number is not None:
+            view.show_line(number)
 
     @on(Input.Changed, ".find")
     def find(self, event: Input.Changed) -> None:
         """Find as it is typed."""
         event.stop()
-        self._words = event.value
-        found = self.query_one("#page", LinesView).find(self._words)
-        event.input.set_class(bool(self._words.strip()) and not found, "-nothing")
+        self._search.start(event.value)
+        self.action_next()
 
     @on(Input.Submitted, ".find")
     def leave_search(self, event: Input.Submitted) -> None:
@@ -144,6 +146,10 @@ class Page(ModalScreen[None]):
         self.set_focus(self.query_one("#page"))
         keymap = self.app.keymap
         self.query_one(KeyLine).show([("esc", "end search"), (keymap.label("page-next"), "next"), *self.keys()])
+
+    def _found_lines(self, width: int) -> Sequence[Line]:
+        # What is laid out is asked for anew each time: it may change before the view is there.
+        return self._search.marked(self._lay_out(width))
 
     def action_copy(self) -> None:
         """Hand what is shown to the terminal's clipboard."""
