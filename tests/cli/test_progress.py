@@ -50,6 +50,19 @@ async def test_on_a_terminal_one_line_is_redrawn_and_taken_away(clock) -> None:
     assert stream.getvalue() == "\r\x1b[Kprogress  25%  1/4  a\r\x1b[Kprogress  50%  2/4  b\r\x1b[K"
 
 
+async def test_nothing_is_drawn_while_somebody_is_asked(clock) -> None:
+    stream = io.StringIO()
+    progress = ProgressLine(stream, redraw=True, clock=clock)
+
+    await progress(1, 4, "a")
+    clock.now += 1
+    with progress.away():
+        await progress(2, 4, "b")
+    await progress(3, 4, "c")
+
+    assert stream.getvalue() == "\r\x1b[Kprogress  25%  1/4  a\r\x1b[K\r\x1b[Kprogress  75%  3/4  c"
+
+
 async def test_quiet_is_quiet(clock) -> None:
     stream = io.StringIO()
     progress = ProgressLine(stream, redraw=False, clock=clock, quiet=True)

@@ -183,3 +183,23 @@ def test_arguments_typed_on_standard_input_leave_nobody_to_ask(user, office, ser
 
         assert terminal.exit_code() == 5
     assert office.mail.addresses() == []
+
+
+@pytest.mark.parametrize("era", ["modern", "legacy"])
+def test_a_server_that_asks_for_values_while_its_tool_runs_gets_them(user, terminal, program, era) -> None:
+    pairs = [word for pair in ("to=a@b.example", "subject=s", "body=b") for word in ("--arg", pair)]
+    terminal.start([program, "call", "demo:mail", "schedule_mail", *pairs, "--era", era])
+    code = terminal.wait_for(r"left  approve (\w\w)")[1]
+    terminal.type(f"approve {code}")
+    terminal.press("Enter")
+    terminal.wait_for(r"fill \| decline")
+    terminal.type("fill")
+    terminal.press("Enter")
+    terminal.wait_for(r"date\* \(text\):")
+    terminal.type("2030-01-02")
+    terminal.press("Enter")
+    terminal.wait_for(r"importance \(.*\):")
+    terminal.press("Enter")
+
+    assert terminal.exit_code() == 0
+    assert "scheduled for 2030-01-02, importance normal" in terminal.screen()

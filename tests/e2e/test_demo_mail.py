@@ -157,9 +157,9 @@ async def test_connecting_asks_the_person_to_visit_a_page(variables, tmp_path, e
     assert says in text(result)
 
 
-async def test_a_filter_is_kept_and_its_schema_is_nested(variables, tmp_path, era, store) -> None:
+async def test_a_filter_is_kept_and_its_schema_is_nested(variables, tmp_path, store) -> None:
     store.deliver(ADA, "Your invoice", "b")
-    async with opened(variables, tmp_path, era) as client:
+    async with opened(variables, tmp_path, "auto") as client:
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
         kept = await client.call_tool("create_filter", FILTER)
         wrong = await client.call_tool("create_filter", FILTER | {"actions": [{"do": "explode"}]})
@@ -174,10 +174,10 @@ async def test_a_filter_is_kept_and_its_schema_is_nested(variables, tmp_path, er
     assert text(synced).endswith("filters that apply: invoices")
 
 
-async def test_a_mailbox_is_shown_as_a_picture_with_links_that_can_be_read(variables, tmp_path, era, store) -> None:
+async def test_a_mailbox_is_shown_as_a_picture_with_links_that_can_be_read(variables, tmp_path, store) -> None:
     store.deliver(ADA, "Hello", "short")
     store.deliver(ADA, "Long", "long " * 40)
-    async with opened(variables, tmp_path, era) as client:
+    async with opened(variables, tmp_path, "auto") as client:
         result = await client.call_tool("show_mailbox", {"address": ADA})
         links = [block for block in result.content if block.type == "resource_link"]
         first = await client.read_resource(links[0].uri)
@@ -189,9 +189,9 @@ async def test_a_mailbox_is_shown_as_a_picture_with_links_that_can_be_read(varia
     assert "Subject: " in first.contents[0].text
 
 
-async def test_mailboxes_and_messages_are_resources_and_there_is_a_prompt(variables, tmp_path, era, store) -> None:
+async def test_mailboxes_and_messages_are_resources_and_there_is_a_prompt(variables, tmp_path, store) -> None:
     store.deliver(ADA, "Hello", "How are you?")
-    async with opened(variables, tmp_path, era) as client:
+    async with opened(variables, tmp_path, "auto") as client:
         resources = (await client.list_resources()).resources
         folder = await client.read_resource(f"mail://{ADA}")
         prompts = (await client.list_prompts()).prompts
@@ -205,8 +205,8 @@ async def test_mailboxes_and_messages_are_resources_and_there_is_a_prompt(variab
     assert prompt.messages[0].content.text.endswith("How are you?")
 
 
-async def test_what_destroys_says_so(variables, tmp_path, era) -> None:
-    async with opened(variables, tmp_path, era) as client:
+async def test_what_destroys_says_so(variables, tmp_path) -> None:
+    async with opened(variables, tmp_path, "auto") as client:
         listed = (await client.list_tools()).tools
 
     destructive = [tool.name for tool in listed if tool.annotations and tool.annotations.destructive_hint]

@@ -131,7 +131,7 @@ class _Call:
 
         progress = ProgressLine(quiet=self.quiet)
         stdin_is_data = self.given.from_stdin
-        with person(self.unattended, stdin_is_data=stdin_is_data, before_asking=progress.clear) as approver:
+        with person(self.unattended, stdin_is_data=stdin_is_data, aside=progress.away) as approver:
             async with open_session(self.target, approver) as session:
                 arguments = await self._arguments(session)
                 try:

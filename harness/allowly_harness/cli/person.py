@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from allowly_harness.cli.exits import say
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import Approver
 
-Unattended = Literal["deny", "defer", "fail"]
+Unattended: TypeAlias = Literal["deny", "defer", "fail"]
+Aside: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 @contextmanager
-def person(unattended: Unattended, *, stdin_is_data: bool, before_asking: Callable[[], None]) -> Generator[Approver]:
+def person(unattended: Unattended, *, stdin_is_data: bool, aside: Aside) -> Generator[Approver]:
     """Yield the approver of a single call.
 
     A person is asked through standard error, so that standard output stays data, also in a pipe.
@@ -24,7 +25,7 @@ def person(unattended: Unattended, *, stdin_is_data: bool, before_asking: Callab
     Args:
         unattended: What becomes of a question where nobody can be asked.
         stdin_is_data: Standard input was read for the arguments, so no answer can come from it.
-        before_asking: Called before anything is drawn.
+        aside: Entered while somebody is asked.
     """
     if stdin_is_data or not (sys.stdin.isatty() and sys.stderr.isatty()):
         yield _nobody(unattended)
@@ -33,7 +34,7 @@ def person(unattended: Unattended, *, stdin_is_data: bool, before_asking: Callab
     from prompt_toolkit.output import create_output
 
     with create_app_session(output=create_output(stdout=sys.stderr)):
-        yield _somebody(before_asking)
+        yield _somebody(aside)
 
 
 def _nobody(unattended: Unattended) -> Approver:
@@ -54,15 +55,20 @@ def _nobody(unattended: Unattended) -> Approver:
     return Nobody(unattended)
 
 
-def _somebody(before_asking: Callable[[], None]) -> Approver:
+def _somebody(aside: Aside) -> Approver:
     from allowly_harness.approvers.chat import ChatApprover
+    from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
     from allowly_harness.protocol.models import Answer, ApprovalRequest
 
     class Somebody(ChatApprover):
-        """Takes the progress line off the terminal before the card is drawn."""
+        """Has the terminal to itself while a question stands there."""
 
         async def ask(self, request: ApprovalRequest) -> Answer:
-            before_asking()
-            return await super().ask(request)
+            with aside():
+                return await super().ask(request)
+
+        async def elicit(self, request: ElicitationRequest) -> ElicitationReply:
+            with aside():
+                return await super().elicit(request)
 
     return Somebody(terminal=lambda: True)

@@ -7,7 +7,8 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final, TextIO
 
 from allowly_harness.display.sanitize import plain
@@ -49,12 +50,13 @@ class ProgressLine:
         self._last = ""
         self._next = 0.0
         self._drawn = False
+        self._away = 0
 
     async def __call__(self, done: float, total: float | None, message: str | None) -> None:
         """Show a notification, unless it says nothing new or the one before is too recent."""
         text = _text(done, total, message)
         now = self._clock()
-        if self._quiet or text == self._last or (self._last and now < self._next):
+        if self._quiet or self._away or text == self._last or (self._last and now < self._next):
             return
         self._last, self._next = text, now + (REDRAW_SECONDS if self._redraw else LINE_SECONDS)
         if self._redraw:
@@ -65,8 +67,18 @@ class ProgressLine:
             self._stream.write(f"{text}\n")
         self._stream.flush()
 
+    @contextmanager
+    def away(self) -> Generator[None]:
+        """Leave the terminal to something else for as long as the block lasts."""
+        self.clear()
+        self._away += 1
+        try:
+            yield
+        finally:
+            self._away -= 1
+
     def clear(self) -> None:
-        """Take the line off the terminal, before something else is written there."""
+        """Take the line off the terminal."""
         if self._drawn:
             self._stream.write(_ERASE)
             self._stream.flush()
