@@ -359,11 +359,11 @@ class ApprovalScreen(ModalScreen[Outcome]):
     def _dead_lines(self, width: int) -> tuple[Line, ...]:
         if self.closure is not None:
             return words.closed_lines(self.request, self.closure, self._unsent, width)
-        return words.expired_lines(self.request, self._deadline, self._pressed)
+        return words.expired_lines(self.request, self._deadline, self._pressed, width)
 
     def _draw_time(self) -> None:
         self.set_class(self._words.urgent, "-urgent")
-        self.query_one("#time", Static).update(self._words.time(self.closure))
+        self.query_one("#time", Static).update(self._words.time(closed=self.closure is not None))
 
     def _draw_keys(self) -> None:
         if not self.is_attached:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from textual.content import Content
 
-from allowly_harness.approvers.base import Closure
 from allowly_harness.display.card import summary_of
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.sanitize import joined
@@ -56,10 +55,10 @@ class CardWords:
         """Whether an open question has only its last seconds left."""
         return not self._keys.inert and self._deadline.remaining <= words.LAST_SECONDS
 
-    def time(self, closure: Closure | None) -> Content:
+    def time(self, *, closed: bool) -> Content:
         """Return the line of the time, or why there is none any more."""
-        if closure is not None:
-            return content(words.closed_words(closure))
+        if closed:
+            return Content("This question is closed. No key answers it.")
         if self._keys.expired:
             return Content(f"ended at {self._deadline.local_time}, nothing was approved")
         return Content(words.time_line(self._deadline, others=self._waiting(), now_urgent=self.urgent))

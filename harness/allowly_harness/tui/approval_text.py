@@ -10,7 +10,7 @@ from textual.content import Content
 from allowly_harness.approvers.base import Closure
 from allowly_harness.display.card import Row, Section, summary_of
 from allowly_harness.display.clock import Deadline
-from allowly_harness.display.layout import Line, Piece, Role, lay_out_sections, pieces
+from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, joined, one_line, own, plain
 from allowly_harness.protocol.models import ApprovalRequest
 from allowly_harness.tui.gesture import Meaning, QuestionKeys
@@ -163,14 +163,14 @@ def closed_words(closure: Closure) -> Shown:
     return joined(["approved by " if closure.approved else "denied by ", who, " (as the authority recorded)"])
 
 
-def expired_lines(request: ApprovalRequest, deadline: Deadline, pressed: Sequence[str]) -> tuple[Line, ...]:
+def expired_lines(request: ApprovalRequest, deadline: Deadline, pressed: Sequence[str], width: int) -> tuple[Line, ...]:
     """Lay out what stands on a card whose time is over."""
     keys = ", ".join(plain(key, 20) for key in pressed[-5:]) or "nothing"
     texts = (
         f"The time for an answer ended at {deadline.local_time}. Nothing was approved or sent.",
         f"(You had pressed: {keys}.)",
     )
-    return (pieces(summary_of(request), Role.VALUE), (), *[(Piece(text),) for text in texts])
+    return lay_out_sections((Section(summary_of(request), tuple(_row(text) for text in texts)),), width)
 
 
 def _row(text: Shown | str) -> Row:

@@ -123,7 +123,7 @@ class PendingScreen(ModalScreen[None]):
         self._items = self._chosen()
         self._marked &= set(self._items)
         told = rows.told_of(self._items)
-        soonest = next((item for item in self._items if isinstance(item, PendingQuestion)), None)
+        soonest = next((item for item in self._queue.questions if not item.deadline.passed), None)
         width = max(40, listed.scrollable_content_region.width - 2)
         prompts = [
             content(rows.row_of(item, told[at], marked=item in self._marked, soonest=item is soonest, width=width))

@@ -16,6 +16,7 @@ _WHO_COLUMNS: Final = 12
 _LEFT_COLUMNS: Final = 8
 _MARK_COLUMNS: Final = 9
 _LONGEST_NAME: Final = 60
+_ROOM_FOR_A_WORD: Final = 100
 
 
 def row_of(item: Pending, told: Shown, *, marked: bool, soonest: bool, width: int) -> Shown:
@@ -28,11 +29,12 @@ def row_of(item: Pending, told: Shown, *, marked: bool, soonest: bool, width: in
         soonest: Whether it is the question that ends first.
         width: In columns.
     """
-    room = max(10, width - _MARK_COLUMNS - _TOOL_COLUMNS - _WHO_COLUMNS - _LEFT_COLUMNS - 3)
+    word = " soonest" if width >= _ROOM_FOR_A_WORD else ""
+    room = max(10, width - _MARK_COLUMNS - _TOOL_COLUMNS - _WHO_COLUMNS - _LEFT_COLUMNS - 3 - len(word))
     head = f"{'[x]' if marked else '[ ]' if may_deny(item) else '   '} {item.number:>4} "
     parts: list[Shown | str] = [head, _cell(_name(item), _TOOL_COLUMNS), " ", _cell(told, room), " "]
     parts += [_cell(_who(item), _WHO_COLUMNS), " ", f"{left_of(item):>{_LEFT_COLUMNS}}"]
-    return joined([*parts, " soonest" if soonest and width >= 100 else ""])  # noqa: PLR2004 - wide enough for a word
+    return joined([*parts, word if soonest else ""])
 
 
 def told_of(items: Sequence[Pending]) -> tuple[Shown, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
@@ -20,12 +20,17 @@ from allowly_harness.display.reasons import explain
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
 from allowly_harness.protocol.models import Answer, ApprovalRequest, Verification
 from allowly_harness.tui.approval_text import key_row
+from allowly_harness.tui.card_body import SCROLLS
 from allowly_harness.tui.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
 from allowly_harness.tui.lines import LinesView
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import WaitStatus
+
+
+_FRAME_ROWS: Final = 6
+"""Rows of the frame and of the keys, which the body leaves free."""
 
 
 class WaitingScreen(ModalScreen[Answer | None]):
@@ -46,7 +51,7 @@ class WaitingScreen(ModalScreen[Answer | None]):
     WaitingScreen { align: center middle; background: $background 70%; }
     WaitingScreen #card { width: 100%; max-width: 100; height: auto; max-height: 100%; border: round $accent;
                           border-title-style: bold; padding: 0 1; background: $surface; }
-    WaitingScreen #body { height: auto; min-height: 9; max-height: 24; }
+    WaitingScreen #body { height: auto; }
     WaitingScreen #keys { height: auto; max-height: 3; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
 
@@ -99,7 +104,8 @@ class WaitingScreen(ModalScreen[Answer | None]):
         self.query_one(LinesView).show(self._lines, keep_place=True)
 
     def on_resize(self) -> None:
-        """Set the row of keys anew."""
+        """Set the row of keys anew, and leave room for it."""
+        self.query_one(LinesView).styles.max_height = max(3, self.size.height - _FRAME_ROWS)
         self._draw_keys()
 
     def on_key(self, event: events.Key) -> None:
@@ -118,6 +124,8 @@ class WaitingScreen(ModalScreen[Answer | None]):
                 self._notice = "It goes on waiting."
         elif event.key in ("enter", "escape", "ctrl+c"):
             self.finish(None)
+        elif event.key in SCROLLS:
+            getattr(self.query_one(LinesView), SCROLLS[event.key])(animate=False)
         else:
             self._act(self._keymap.action("waiting", event.key), at)
         self._draw_keys()
