@@ -24,7 +24,10 @@ CARRIED = [name for name in HOSTILE if name != "surrogate"]  # JSON cannot carry
 
 
 def local(moment: datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S UTC%z}"
+    there = moment.astimezone()
+    offset = there.utcoffset()
+    hours = there.isoformat()[-6:] if offset else ""
+    return f"{there:%Y-%m-%d %H:%M:%S} UTC{hours}"
 
 
 def drawn(request, width=78, **options) -> str:
@@ -52,10 +55,10 @@ def test_a_whole_card_reads_in_the_fixed_order(question):
         "           (scope_requires_user_confirmation, rule requires_confirm_for)\n"
         "  for      mail-bot  (as this session was opened)\n"
         "  under    auth_7f3  (the authority's record)\n"
-        f"  until    {local(request.expires_at)}  (the authority's deadline, by this computer's clock)\n"
+        f"  until    {local(request.expires_at)}  (the authority's deadline)\n"
         "\n"
         "A YES OPENS\n"
-        "  this call, with exactly these arguments, once  (checked with the authority)\n"
+        "  only this call, with these arguments, once  (checked with the authority)\n"
         "\n"
         "SERVER ON THE TOOL  (nobody checked it)\n"
         "  | [reaches the outside world]\n"
@@ -115,7 +118,7 @@ def test_an_edited_call_shows_what_the_agent_had_asked_for(question):
 def test_the_deadline_of_an_unchecked_question_is_the_servers_word(question):
     request = question(verification=Verification.UNVERIFIABLE)
 
-    assert f"until    {local(request.expires_at)}  (the server's word, by" in drawn(request, 110)
+    assert f"until    {local(request.expires_at)}  (the server's word)" in drawn(request, 110)
 
 
 def test_a_secret_on_the_servers_command_line_is_masked(question):

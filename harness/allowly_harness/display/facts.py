@@ -74,8 +74,9 @@ def why(request: ApprovalRequest) -> Section:
     local = request.expires_at.astimezone()
     authority = request.verification is not Verification.UNVERIFIABLE
     whose = "the authority's deadline" if authority else "the server's word"
-    moment = own(f"{local:%Y-%m-%d %H:%M:%S} UTC{local:%z}")
-    rows.append(Row(own("until"), moment, note=f"{whose}, by this computer's clock"))
+    zone = f"{local:%z}"
+    moment = own(f"{local:%Y-%m-%d %H:%M:%S} UTC{f'{zone[:3]}:{zone[3:5]}' if zone.strip('+-0') else ''}")
+    rows.append(Row(own("until"), moment, note=whose))
     return Section(own("WHY IT ASKS"), tuple(rows))
 
 
@@ -105,7 +106,7 @@ def opens(request: ApprovalRequest) -> Section:
     window = f"for {ttl_for(request)} s" if request.kind == "confirm" else "once"
     match request.verification:
         case Verification.MATCHED:
-            text = own("this call, with exactly these arguments, once")
+            text = own("only this call, with these arguments, once")
             note, warning = _CHECKED, False
         case Verification.UNBOUND:
             text = joined(["NOT ONLY THIS CALL: every use of ", scope, f" with any arguments, {window}"])

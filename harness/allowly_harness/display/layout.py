@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from allowly_harness.display.card import Card
 from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, own
 from allowly_harness.display.width import cells, fold, fold_exact
+
+if TYPE_CHECKING:
+    from allowly_harness.display.card import Card
 
 MIN_WIDTH: Final = 40
 """Narrowest layout, in columns; less is laid out as this much."""
