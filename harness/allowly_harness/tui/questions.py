@@ -167,8 +167,6 @@ class Questions:
         if not self._cards.busy:
             self._cards.open_list()
 
-    open_next_wait = open_queue
-
     # In the app's task.
 
     def _add_question(self, request: ApprovalRequest, answer: asyncio.Future[Answer]) -> None:
