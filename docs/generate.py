@@ -1,6 +1,7 @@
 """Writes the generated parts of these pages: `python docs/generate.py`, or `--check` to only compare.
 
-`command-line.md` holds every command's help; `architecture.md` holds the life of a call as a diagram.
+`command-line.md` holds every command's help; `architecture.md` holds the life of a call as a diagram;
+`terminal.md` holds every key, every command of the chat prompt and every answer.
 """
 
 from __future__ import annotations
@@ -12,12 +13,26 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from allowly_harness.approvers.chat.reply import MEANINGS
+from allowly_harness.chat.commands import COMMANDS
 from allowly_harness.cli.exits import OUTCOME_CODES, ExitCode
 from allowly_harness.cli.main import cli
 from allowly_harness.protocol.lifecycle import TRANSITIONS
+from allowly_harness.tui.keymap import ACTIONS, key_label
 
 HERE = Path(__file__).parent
 MARK = "<!-- generated: lifecycle -->"
+KEYS_MARK = "<!-- generated: keys -->"
+
+CONTEXTS = {
+    "everywhere": "Everywhere",
+    "main": "Main screen",
+    "question": "A question",
+    "waiting": "Waiting for somebody else",
+    "queue": "The list of all that waits",
+    "editor": "Editing",
+    "page": "A page of text",
+}
 
 BEFORE = """# Command line
 
@@ -79,9 +94,29 @@ def architecture() -> str:
     return text.partition(MARK)[0] + MARK + "\n" + "\n".join(lines) + "\n"
 
 
+def terminal() -> str:
+    """Return the page about the terminal with its keys, commands and answers."""
+    parts = [(HERE / "terminal.md").read_text(encoding="utf-8").partition(KEYS_MARK)[0] + KEYS_MARK, "", "## Keys", ""]
+    parts.append("The name is what the [configuration](configuration.md#the-configuration-file) calls the action.")
+    for context, title in CONTEXTS.items():
+        parts += ["", f"### {title}", "", "| key | what it does | name |", "|---|---|---|"]
+        for action in ACTIONS:
+            if action.context == context:
+                parts.append(f"| `{key_label(action.default)}` | {action.text} | `{action.name}` |")
+    parts += ["", "## Commands of the chat prompt", "", "| typed | what it does |", "|---|---|"]
+    parts += [f"| {_code(usage.typed)} | {usage.meaning} |" for usage in COMMANDS.values()]
+    parts += ["", "## Answers of the chat prompt", "", "| typed | what it does |", "|---|---|"]
+    parts += [f"| {_code(typed.format(code='k7'))} | {meaning} |" for typed, meaning in MEANINGS.values()]
+    return "\n".join(parts) + "\n"
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("|", "\\|") + "`"
+
+
 def main() -> int:
     """Write the pages, or say which are out of date."""
-    pages = {"command-line.md": command_line(), "architecture.md": architecture()}
+    pages = {"command-line.md": command_line(), "architecture.md": architecture(), "terminal.md": terminal()}
     stale = [name for name, text in pages.items() if not _same(HERE / name, text)]
     if "--check" in sys.argv:
         for name in stale:
