@@ -170,6 +170,14 @@ async def test_keys_pressed_by_habit_say_what_to_press(on_card, question):
     assert await on_card(question(), *steps, "n", shows("No other question waits. d denies this one.")) == []
 
 
+@pytest.mark.parametrize("key", ["a", "d", "y", "enter"])
+async def test_who_raised_an_escalation_is_told_who_decides(on_card, question, key):
+    """G11."""
+    request = question(kind="escalate", escalation_to="compliance")
+
+    assert await on_card(request, key, shows("Another person decides this: w waits for them")) == []
+
+
 async def test_the_full_view_is_searched(on_card, question):
     lines = "\n".join(f"line {number}" for number in range(200)) + "\nneedle here"
     steps = ["v", "slash", *"needle", "enter", shows("needle here"), "slash", *"nothing", "enter", shows("Not found.")]

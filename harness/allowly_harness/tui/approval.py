@@ -251,7 +251,7 @@ class ApprovalScreen(ModalScreen[Outcome]):
         elif meaning in _PURPOSES:
             self._writing.open(_PURPOSES[meaning], self._note or "" if meaning is Meaning.NOTE else "")
         elif meaning is Meaning.NOTHING:
-            self._notice = habit(key, self._keymap) if self._may_approve else ""
+            self._notice = habit(key, self._keymap) if self._may_approve else words.not_yours(key, self._keymap)
         elif meaning is not Meaning.TOO_EARLY:
             self._do(meaning)
         if meaning not in (Meaning.TOO_EARLY, Meaning.NOTHING, Meaning.TYPED):

@@ -13,7 +13,7 @@ from allowly_harness.display.clock import Deadline
 from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, joined, one_line, own, plain
 from allowly_harness.protocol.models import ApprovalRequest
-from allowly_harness.tui.gesture import Meaning, QuestionKeys
+from allowly_harness.tui.gesture import Meaning, QuestionKeys, habit
 from allowly_harness.tui.keymap import Keymap
 from allowly_harness.tui.writing import Purpose
 
@@ -133,6 +133,15 @@ NOTICES: Final = {
 def notice_for(meaning: Meaning, keymap: Keymap) -> str:
     """Return what is said after a key, if anything is."""
     return NOTICES[meaning].format(view=keymap.label("view")) if meaning in NOTICES else ""
+
+
+def not_yours(key: str, keymap: Keymap) -> str:
+    """Say what to press instead of a key that would decide, where somebody else decides; empty for any other key."""
+    if key in (keymap.key("approve"), keymap.key("deny")) or habit(key, keymap):
+        return (
+            f"Another person decides this: {keymap.label('wait')} waits for them, {keymap.label('give-up')} gives up."
+        )
+    return ""
 
 
 def closed_title(closure: Closure) -> str:
