@@ -1,10 +1,11 @@
 """The lines that are kept over sessions: for their owner alone, and never a secret (G7)."""
 
 import stat
+import time
 
 import pytest
 
-from allowly_harness.chat.history import MAX_FILE_BYTES, PrivateHistory, may_be_secret
+from allowly_harness.chat.history import MAX_FILE_BYTES, MAX_JUDGED_CHARACTERS, PrivateHistory, may_be_secret
 
 
 @pytest.fixture
@@ -46,6 +47,27 @@ def test_what_looks_like_a_secret_is_never_kept(kept, line):
 
 def test_ordinary_arguments_are_no_secret():
     assert not may_be_secret('/call send_email to=ada {"subject": "the spinning token"}')
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a" + " " * 15_000 + "b", "= " * 9_000, "a" * 19_000, "word " * 3_000, ": " * 9_000, "a" * 5_000_000],
+    ids=["spaces", "equals", "letters", "words", "colons", "too long"],
+)
+def test_no_line_takes_long_to_judge(line):
+    """Every line of the prompt is judged, pasted ones too (G6). The bound is far above what it takes."""
+    started = time.process_time()
+
+    may_be_secret(line)
+
+    assert time.process_time() - started < 20
+
+
+def test_a_line_too_long_to_be_judged_is_kept_nowhere(kept):
+    history = PrivateHistory(kept)
+    history.append_string("/call t a=" + "x" * MAX_JUDGED_CHARACTERS)
+
+    assert history.get_strings() == []
 
 
 def test_a_file_that_others_may_read_is_not_added_to(kept):

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,11 @@ MAX_LINE_CHARACTERS: Final = 2_000
 MAX_FILE_BYTES: Final = 1024 * 1024
 """How much of the file's end is read back; a file twice as large is cut to that."""
 
-_NAMED: Final = re.compile(r"[\"']?([A-Za-z0-9_.\- ]{1,200})[\"']?\s*:?[=:]")
+MAX_JUDGED_CHARACTERS: Final = 20_000
+"""Longest line that is looked through for secrets; a longer one is kept nowhere."""
+
+_NAME_CHARACTERS: Final = 200
+_NAME_BACKWARDS: Final = re.compile(r"[\s\"':]*([A-Za-z0-9_.\- ]+)")
 
 
 def history_file() -> Path:
@@ -35,9 +39,16 @@ def history_file() -> Path:
 
 def may_be_secret(line: str) -> bool:
     """Tell whether a line holds what looks like a secret, by its look or by the name before it."""
-    if secret_ranges(line):
-        return True
-    return any(is_secret_name(match[1].strip()) for match in _NAMED.finditer(line))
+    return len(line) > MAX_JUDGED_CHARACTERS or bool(secret_ranges(line)) or any(map(is_secret_name, _names_in(line)))
+
+
+def _names_in(line: str) -> Iterator[str]:
+    """Yield what stands before each `=` and `:`. Read backwards, so that no line takes long."""
+    for separator in re.finditer("[=:]", line):
+        before = line[max(0, separator.start() - _NAME_CHARACTERS) : separator.start()]
+        match = _NAME_BACKWARDS.match(before[::-1])
+        if match is not None:
+            yield match[1][::-1].strip()
 
 
 class PrivateHistory(History):

@@ -51,6 +51,7 @@ class Form:
         self._form = read_form(schema)
         self._edit_file = edit_file
         self._prompt = ""
+        self._lines_read = 0
         self._line = QuestionLine(lambda: [("class:label", self._prompt)], refresh=False, limit=MAX_DRAFT_CHARACTERS)
 
     async def ask(self) -> dict[str, Any] | Left:
@@ -59,18 +60,37 @@ class Form:
             say("  Enter leaves a field out (* must be filled in), \\ opens several lines, Ctrl-C leaves.", "note")
         try:
             while True:
+                read_before = self._lines_read
                 values = await self._value(self._form.root, "")
-                if not isinstance(values, dict):
-                    say("It must be a JSON object: {...}", "warning")
-                    continue
-                check = check_arguments(values, self._schema)
-                if check.may_fit:
+                if self._fits(values):
                     return values
-                for problem in check.problems:
-                    say(f"  {plain(str(problem), 300)}", "bad")
-                say("That does not fit; once more, from the start.", "warning")
+                if self._lines_read == read_before:
+                    # Nothing was asked for, so the same would come again, for ever, without a moment to leave.
+                    return await self._as_json()
         except (KeyboardInterrupt, EOFError):
             return Left()
+
+    def _fits(self, values: Any) -> bool:
+        if not isinstance(values, dict):
+            say("It must be a JSON object: {...}", "warning")
+            return False
+        check = check_arguments(values, self._schema)
+        for problem in check.problems:
+            say(f"  {plain(str(problem), 300)}", "bad")
+        if not check.may_fit:
+            say("That does not fit; once more, from the start.", "warning")
+        return check.may_fit
+
+    async def _as_json(self) -> dict[str, Any]:
+        """Ask for all values at once, where the schema wants something for which it names no field."""
+        while True:
+            try:
+                values = parse_json_value(await self._rest_of(await self._read("all values, as one JSON object: ")))
+            except JSONTextError as error:
+                say(f"  {plain(str(error), 300)}", "warning")
+                continue
+            if self._fits(values):
+                return values
 
     async def _value(self, field: Field, path: str) -> Any:
         match field.kind:
@@ -175,6 +195,7 @@ class Form:
 
     async def _read(self, prompt: str) -> str:
         self._prompt = f"  {prompt}"
+        self._lines_read += 1
         return await self._line.read()
 
     def _about(self, field: Field) -> None:
