@@ -144,6 +144,9 @@ HOSTILE_URLS = [
     "https://bank.example/\x1b[2J",
     "https://bank.example/a b",
     "https://bank.example:99999/",
+    "https://evil.example\\.bank.example/",
+    "https://evil.example/\\bank.example",
+    "https://evil.example%2f.bank.example/",
     "https://bank.example/" + "a" * 3000,
     "",
 ]

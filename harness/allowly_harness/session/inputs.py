@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -40,30 +41,58 @@ ELICITATION_SECONDS: Final = 600.0
 MAX_UNUSABLE_REPLIES: Final = 3
 """How often values that do not fit the server's schema are handed back to the person."""
 
+MAX_OPEN: Final = 8
+"""How many requests of one server may be before the person at a time; more are cancelled unseen.
+
+Well below what may wait for one person (`MAX_WAITING_QUESTIONS`), so that no server crowds questions out.
+"""
+
+MAX_REFUSED: Final = 3
+"""How many requests in a row a person refuses or leaves before the server's next ones are cancelled unseen.
+
+It may ask again once this program has sent it something new.
+"""
+
 Warn: TypeAlias = Callable[[str], Awaitable[None]]
 
 NO_MODELS: Final = "allowly-harness refused a sampling request: this client does not run models"
 NO_ROOTS: Final = "allowly-harness refused a roots request: this client gives no server access to folders"
 NO_PERSON: Final = "allowly-harness refused an elicitation request: this session has nobody to ask"
 
+CROWDED: Final = f"allowly-harness cancelled an elicitation request: {MAX_OPEN} of this server are open already"
+REFUSED: Final = (
+    f"allowly-harness cancelled an elicitation request: {MAX_REFUSED} in a row were refused; "
+    "this server may ask again after the next call"
+)
+UNUSABLE: Final = "allowly-harness cancelled an elicitation request: its values never fitted the server's schema"
+
 _ACTIONS: Final = frozenset({"accept", "decline", "cancel"})
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ServerInputs:
-    """Answers what a server asks for.
+    """Answers what one server asks for, and keeps it from asking for ever.
 
     Attributes:
         desk: Where the person is.
         server: Who asks, in our words.
-        warn: Told, in one sentence, what was refused.
+        warn: Told, in one sentence, what was refused; each sentence once until `begin`.
     """
 
     desk: Desk
     server: ServerInfo
     warn: Warn
+    _open: int = 0
+    _refused_in_a_row: int = 0
+    _warned: set[str] = field(default_factory=set[str])
+
+    def begin(self) -> None:
+        """Note that this program sends the server something new, for which it may ask anew."""
+        self._refused_in_a_row = 0
+        self._warned.clear()
 
     async def refuse(self, request: types.InputRequest) -> types.ErrorData:
         """Refuse a request that nobody here can answer."""
@@ -74,7 +103,7 @@ class ServerInputs:
                 text = NO_ROOTS
             case _:
                 text = NO_PERSON
-        await self.warn(text)
+        await self._warn_once(text)
         return types.ErrorData(code=types.INVALID_REQUEST, message=text)
 
     async def elicit(self, params: types.ElicitRequestParams) -> types.ElicitResult:
@@ -82,8 +111,24 @@ class ServerInputs:
         try:
             request = _read(params, self.server)
         except ValueError as error:
-            await self.warn(f"allowly-harness declined an elicitation request: {error}")
+            await self._warn_once(f"allowly-harness declined an elicitation request: {error}")
             return types.ElicitResult(action="decline")
+        unseen = CROWDED if self._open >= MAX_OPEN else REFUSED if self._refused_in_a_row >= MAX_REFUSED else ""
+        if unseen:
+            await self._warn_once(unseen)
+            return types.ElicitResult(action="cancel")
+        self._open += 1
+        # What the server takes back itself counts as well: it could let a form flicker for ever.
+        accepted = False
+        try:
+            result = await self._answered(request)
+            accepted = result.action == "accept"
+            return result
+        finally:
+            self._open -= 1
+            self._refused_in_a_row = 0 if accepted else self._refused_in_a_row + 1
+
+    async def _answered(self, request: ElicitationRequest) -> types.ElicitResult:
         for _ in range(MAX_UNUSABLE_REPLIES):
             reply = await self._ask(request)
             if reply.action != "accept":
@@ -95,8 +140,15 @@ class ServerInputs:
             if result is not None:
                 return result
             request = replace(request, note=f"The values cannot be sent: {problem}", draft=typed)
-        await self.warn("allowly-harness cancelled an elicitation request: its values never fitted the server's schema")
+        await self._warn_once(
+            "allowly-harness cancelled an elicitation request: its values never fitted the server's schema"
+        )
         return types.ElicitResult(action="cancel")
+
+    async def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            await self.warn(text)
 
     async def _ask(self, request: ElicitationRequest) -> ElicitationReply:
         # Shielded, so that the reason comes before the cancellation, as for a question.
@@ -182,6 +234,9 @@ def _check_url(url: str) -> None:
         raise ValueError("its URL is neither http nor https")
     if not parts.hostname:
         raise ValueError("its URL names no host")
+    if "\\" in url or _HOST.fullmatch(parts.hostname) is None:
+        # Browsers take a backslash for a slash: `https://evil.example\.bank.example/` goes to the first host.
+        raise ValueError("its URL names a host that browsers read differently")
     if "@" in parts.netloc:
         # `https://bank.example@evil.example` goes to the second host and reads like the first.
         raise ValueError("its URL has a user name before the host")

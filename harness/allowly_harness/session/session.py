@@ -7,6 +7,8 @@ same approver, in both eras of the protocol.
 from __future__ import annotations
 
 import logging
+import re
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from inspect import signature
 from types import MappingProxyType, TracebackType
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
 MAX_TOOL_PAGES: Final = 50
 """How many pages of a tool list are read to describe a tool; a server's paging may never end."""
 
+OWN_LOGGER: Final = "allowlyharness"
+"""Letters of the name under which this program logs; a server that uses it is named as one."""
+
+MAX_LOGGER_CHARACTERS: Final = 200
+"""How much of a server's name for a logger is compared with that."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +96,8 @@ class ApprovingClientSession(ClientSession):
         self._loss = Loss()
         self._inputs = ServerInputs(self.desk, self.server, self._warn)
         self._own_logging: LoggingFnT | None = given.get("logging_callback")
+        if self._own_logging is not None:
+            given["logging_callback"] = self._on_log
         self._refused = _refused_kinds(given, self.desk)
         if given.get("elicitation_callback") is None and self.desk.can_elicit:
             given["elicitation_callback"] = self._on_elicit
@@ -196,6 +205,7 @@ class ApprovingClientSession(ClientSession):
         return Legs(self._fulfil, options.get("input_responses"), options.get("request_state"))
 
     async def _run(self, legs: Legs, leg: SendLeg, options: Mapping[str, Any]) -> Any:
+        self._inputs.begin()
         # A caller that takes the legs itself is handed what the server asks for.
         return await (leg(legs.options()) if options.get("allow_input_required") else legs.run(leg))
 
@@ -216,6 +226,14 @@ class ApprovingClientSession(ClientSession):
     async def _on_elicit(self, context: ClientRequestContext, params: types.ElicitRequestParams) -> types.ElicitResult:
         del context
         return await self._inputs.elicit(params)
+
+    async def _on_log(self, params: types.LoggingMessageNotificationParams) -> None:
+        name = unicodedata.normalize("NFKC", (params.logger or "")[:MAX_LOGGER_CHARACTERS])
+        if OWN_LOGGER in re.sub(r"[\W_]", "", name).casefold():
+            # Whoever reads the log takes lines under this name for ours.
+            params = params.model_copy(update={"logger": f"server: {params.logger}"})
+        if self._own_logging is not None:
+            await self._own_logging(params)
 
     async def _warn(self, text: str) -> None:
         logger.warning("%s (server: %s)", text, self.server.name)

@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from allowly_harness.approvers.chat.arguments import ArgumentsError, is_unfinished
 from allowly_harness.approvers.chat.editor import EditFile, EditorFailed
@@ -70,7 +70,7 @@ class Form:
         except (KeyboardInterrupt, EOFError):
             return Left()
 
-    def _fits(self, values: Any) -> bool:
+    def _fits(self, values: Any) -> TypeGuard[dict[str, Any]]:
         if not isinstance(values, dict):
             say("It must be a JSON object: {...}", "warning")
             return False
