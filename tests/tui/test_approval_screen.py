@@ -129,9 +129,12 @@ async def test_a_folded_call_must_be_read_to_its_end_before_it_is_approved(runni
 
 
 async def test_a_card_larger_than_the_screen_must_be_scrolled_before_it_is_approved(running, question):
-    assert await answers(running, question(), 1.3, "a", 0.5, "y", size=(60, 15)) == []
-    assert await answers(running, question(), 1.3, "end", "a", 0.5, "y", size=(60, 15)) == []
-    assert await answers(running, question(), 1.3, *["space"] * 5, "a", 0.5, "y", size=(60, 15)) == [Answer.approve(60)]
+    request = question(arguments={f"name_{number}": number for number in range(12)})
+    pages = ["space"] * 6
+
+    assert await answers(running, request, 1.3, "a", 0.5, "y", size=(60, 15)) == []
+    assert await answers(running, request, 1.3, "end", "a", 0.5, "y", size=(60, 15)) == []
+    assert await answers(running, request, 1.3, *pages, "a", 0.5, "y", size=(60, 15)) == [Answer.approve(60)]
 
 
 async def test_nothing_can_be_approved_on_a_tiny_screen(running, question):
