@@ -43,7 +43,7 @@ async def main() -> None:
                 server_log=log,
             )
             async with anyio.create_task_group() as group:
-                group.start_soon(app.link.run)
+                group.start_soon(app.own_link)
                 async with app.run_test(size=SIZE) as pilot:
                     await until(pilot, lambda: app.tools)
                     save(pilot, "main")

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from sampling import Effort, Samples
 
-NAMES = ("ungated", "guarded", "in_memory", "added", "parallel", "startup")
+NAMES = ("ungated", "guarded", "in_memory", "added", "parallel", "startup", "first_paint", "log_scroll")
 SECONDS = 20.0
 """How long each benchmark measures."""
 

@@ -17,4 +17,13 @@ def test_the_benchmarks_print_every_figure():
 
     assert done.returncode == 0, done.stderr
     first_words = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(("met", "MISSED", " -"))}
-    assert first_words == {"ungated", "guarded", "in_memory", "added", "parallel", "startup"}
+    assert first_words == {
+        "ungated",
+        "guarded",
+        "in_memory",
+        "added",
+        "parallel",
+        "startup",
+        "first_paint",
+        "log_scroll",
+    }

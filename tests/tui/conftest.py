@@ -251,7 +251,7 @@ def running(hands, tmp_path):
             key_time=lambda _: hands.passed,
         )
         async with app.run_test(size=size, notifications=True) as pilot:
-            owner = asyncio.create_task(app.link.run())
+            owner = asyncio.create_task(app.own_link())
             desk = Desk(app, pilot, session, approver, hands)
             await desk.until(lambda: desk.main.tools.tools or session.refuses)
             await pilot.pause()

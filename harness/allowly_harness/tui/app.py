@@ -9,27 +9,25 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.filter import LineFilter
 
 from allowly_harness.display.clock import Clock
 from allowly_harness.display.sanitize import joined, one_line, plain
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ApprovalRequest, ServerInfo
-from allowly_harness.settings import TerminalSettings
-from allowly_harness.tui.approval import key_time
-from allowly_harness.tui.approver import TuiApprover
-from allowly_harness.tui.crash import record_crash
 from allowly_harness.tui.keymap import read_keymap
 from allowly_harness.tui.lines import NoControls
 from allowly_harness.tui.main import MainScreen
-from allowly_harness.tui.questions import Questions
 from allowly_harness.tui.theme import DARK, LIGHT, WITHOUT_COLOURS, quiet
 from allowly_harness.workbench.calls import CallEntry, CallLog
 from allowly_harness.workbench.feed import ServerFeed
@@ -37,6 +35,10 @@ from allowly_harness.workbench.link import Link, LinkState, NotConnected
 from allowly_harness.workbench.tools import ToolEntry, read_tools
 
 if TYPE_CHECKING:
+    from allowly_harness.settings import TerminalSettings
+    from allowly_harness.tui.approver import TuiApprover
+    from allowly_harness.tui.notify import Setting
+    from allowly_harness.tui.questions import Questions
     from allowly_harness.workbench.link import OpenSession
 
 QUIT_SECONDS: Final = 5.0
@@ -53,8 +55,8 @@ class HarnessApp(App[None]):
     """The app.
 
     Args:
-        open_session: Reaches the server. Whoever runs the app runs `app.link.run()` in a task of its own.
-        approver: Made before the app; attached to it here.
+        open_session: Reaches the server. Whoever runs the app runs `own_link` in a task of its own.
+        approver: Made before the app; attached to it once the first frame is painted.
         server: Which server it will be, for the time before the connection.
         hints: A few words each on what to try.
         feed: What the server says by itself; its `options` are those of the sessions.
@@ -69,9 +71,6 @@ class HarnessApp(App[None]):
 
     TITLE = "allowly-harness"
     ENABLE_COMMAND_PALETTE = False
-    CSS = """
-    LinesView > .lines--note { color: $quiet; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q", "quit", "quit", show=False, priority=True, id="quit"),
         Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True, id="suspend"),
@@ -88,10 +87,9 @@ class HarnessApp(App[None]):
         server_log: Path | None = None,
         settings: TerminalSettings | None = None,
         clock: Clock | None = None,
-        key_time: Callable[[events.Key], float] = key_time,
+        key_time: Callable[[events.Key], float] = lambda event: event.time,
     ) -> None:
-        settings = settings or TerminalSettings()
-        self.keymap = read_keymap(settings.keys)
+        self.keymap = read_keymap(settings.keys if settings else {})
         # Without colours Textual would write greys; from a theme of the terminal's own colours it can leave all out.
         colourless = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if colourless else None)
@@ -101,25 +99,19 @@ class HarnessApp(App[None]):
         self.feed.follow(server_log)
         self.link = Link(open_session, lambda: self._soon(self._link_changed))
         self.calls = CallLog(clock=self.clock, changed=self._call_changed)
-        self.painted = asyncio.Event()
+        self.ready = asyncio.Event()
         self._main = MainScreen(hints)
         self._changed: set[CallEntry] = set()
         self._drawing = False
         self._relisting = False
         self._quit_tried = float("-inf")
-        self._set_theme(settings.theme, colourless=colourless)
+        self._set_theme(settings.theme if settings else None, colourless=colourless)
         self.set_keymap(self.keymap.bindings())
-        self.questions = Questions(
-            self,
-            clock=self.clock,
-            key_time=key_time,
-            mark=self._mark,
-            changed=self._main.draw_header,
-            keymap=self.keymap,
-            notify=settings.notify,
-            server=self.server.name,
-        )
-        approver.attach(self.questions)
+        self._approver = approver
+        self._key_time = key_time
+        self._notifying: Setting = settings.notify if settings else "auto"
+        self.questions: Questions | None = None
+        """What to do with questions; there from the moment on when the first frame is painted."""
 
     # What the main screen needs.
 
@@ -166,20 +158,22 @@ class HarnessApp(App[None]):
         """Show the main screen."""
         self.app_resume_signal.subscribe(self, self._came_back)  # pyright: ignore[reportUnknownMemberType]
         self.feed.listen(on_change=lambda what: self._soon(partial(self._list_changed, what)))
+        self._main.fit(self.size)  # before it is styled for the first time, or it would be styled twice
         await self.push_screen(self._main)
-        self.call_after_refresh(self.painted.set)
+        self.call_after_refresh(self._complete)
 
     async def on_event(self, event: events.Event) -> None:
         """Note when the person typed or pasted last, on every screen."""
-        if isinstance(event, events.Key):
+        if self.questions is not None and isinstance(event, events.Key):
             self.questions.key_pressed(event)
-        elif isinstance(event, events.Paste):
+        elif self.questions is not None and isinstance(event, events.Paste):
             self.questions.pasted()
         await super().on_event(event)
 
     def on_app_focus(self) -> None:
         """Hold keys off: the window has just come to the front."""
-        self.questions.hold_off()
+        if self.questions is not None:
+            self.questions.hold_off()
 
     async def action_quit(self) -> None:
         """Quit; with open calls only at the second attempt."""
@@ -195,6 +189,33 @@ class HarnessApp(App[None]):
             )
             return
         self.exit()
+
+    async def own_link(self) -> None:
+        """Own the connection: open it when everything is there to be asked, and close it at the end."""
+        await self.ready.wait()
+        await self.link.run()
+
+    @work(exit_on_error=True)
+    async def _complete(self) -> None:
+        """Load what the first frame did without: the form, and all that has to do with questions."""
+        for module in ("form", "questions"):
+            # In a thread, so that the screen that is there already takes keys.
+            await asyncio.to_thread(import_module, f"allowly_harness.tui.{module}")
+        from allowly_harness.tui.questions import Questions
+
+        await self._main.add_form()
+        self.questions = Questions(
+            self,
+            clock=self.clock,
+            key_time=self._key_time,
+            mark=self._mark,
+            changed=self._main.draw_header,
+            keymap=self.keymap,
+            notify=self._notifying,
+            server=self.server.name,
+        )
+        self._approver.attach(self.questions)
+        self.ready.set()
 
     def _soon(self, work: Callable[[], object]) -> None:
         # From the connection's task nothing may be drawn, only a message sent.
@@ -251,9 +272,10 @@ class HarnessApp(App[None]):
 
     def _draw_calls(self) -> None:
         changed, self._changed = self._changed, set()
-        for entry in sorted(changed, key=lambda one: one.number):
-            self._main.draw_call(entry)
-        self._main.draw_header()
+        with suppress(NoMatches):  # at the end of the program the panes go first
+            for entry in sorted(changed, key=lambda one: one.number):
+                self._main.draw_call(entry)
+            self._main.draw_header()
         if any(entry.running and entry.progress for entry in changed):
             self.set_timer(DRAW_SECONDS, self._draw_rest)
         else:
@@ -267,10 +289,12 @@ class HarnessApp(App[None]):
 
     def _came_back(self, _: object = None) -> None:
         self.refresh(layout=True)  # without it the screen stays blank after a suspension
-        self.questions.hold_off()
+        self.on_app_focus()
 
     def _fatal_error(self) -> None:
         # Textual's own trace prints local variables: arguments, keys. Ours never does.
+        from allowly_harness.tui.crash import record_crash
+
         self.bell()
         self.exit(return_code=1, message=record_crash(self._exception or RuntimeError("unknown")))
         self._close_messages_no_wait()

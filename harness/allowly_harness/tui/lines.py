@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Final
+from typing import Any, Final
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.color import Color
+from textual.app import App
+from textual.color import Color, ColorParseError
 from textual.content import Content
 from textual.filter import LineFilter
 from textual.geometry import Size
@@ -60,17 +61,7 @@ class LinesView(ScrollView):
     DEFAULT_CSS = """
     LinesView { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-gutter: stable;
                 scrollbar-size-vertical: 1; background: transparent; }
-    LinesView > .lines--heading { text-style: bold; color: $text-accent; background: transparent; }
-    LinesView > .lines--label { color: $text-secondary; background: transparent; }
-    LinesView > .lines--note { color: $text-muted; background: transparent; }
-    LinesView > .lines--warning { text-style: bold; color: $text-warning; background: transparent; }
-    LinesView > .lines--gutter { color: $text-error; background: transparent; }
-    LinesView > .lines--danger { text-style: bold; color: $text-error; background: transparent; }
-    LinesView > .lines--added { color: $text-success; background: transparent; }
-    LinesView > .lines--removed { color: $text-error; background: transparent; }
-    LinesView > .lines--altered { text-style: reverse; background: transparent; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{role}" for role in Role}
 
     def __init__(
         self,
@@ -79,6 +70,8 @@ class LinesView(ScrollView):
         id: str | None = None,  # noqa: A002 - Textual's name
         focusable: bool = False,
     ) -> None:
+        self._ground: Style | None = None
+        self._styles: dict[Role, Style] | None = None
         super().__init__(id=id)
         self.can_focus = focusable
         self._lay_out: Callable[[int], Sequence[Line]] = lay_out or (lambda _: ())
@@ -135,10 +128,22 @@ class LinesView(ScrollView):
         """Render one line of the screen."""
         number = self.scroll_offset.y + y
         width = self.size.width
-        base = self.rich_style
+        base = self.ground
         if number >= len(self._lines):
             return Strip.blank(width, base)
         return self.strip_of(self._lines[number], width, base)
+
+    @property
+    def ground(self) -> Style:
+        """The style that lines are drawn on. Textual works it out anew from all ancestors each time it is asked."""
+        if self._ground is None:
+            self._ground = self.rich_style
+        return self._ground
+
+    def notify_style_update(self) -> None:
+        """Forget the styles: there may be another theme."""
+        self._ground = self._styles = None
+        super().notify_style_update()
 
     def strip_of(self, line: Line, width: int, base: Style) -> Strip:
         """Return a line as Textual draws it, in `width` columns on a style."""
@@ -146,9 +151,36 @@ class LinesView(ScrollView):
         return Strip(segments).adjust_cell_length(width, base)
 
     def _style(self, role: Role) -> Style:
-        if role in (Role.PLAIN, Role.VALUE, Role.FOREIGN):
-            return Style.null()
-        return self.get_component_rich_style(f"lines--{role}", partial=True)
+        if self._styles is None:
+            self._styles = role_styles(self.app)
+        return self._styles.get(role, Style.null())
+
+
+def role_styles(app: App[Any]) -> dict[Role, Style]:
+    """Return the style of every role that has one, in an app's theme.
+
+    They are no component classes, because Textual works such styles out anew for every widget that has them.
+    """
+    variables = app.get_css_variables()
+    quiet = variables.get("quiet")
+    return {
+        Role.HEADING: _style_of(variables.get("text-accent"), bold=True),
+        Role.LABEL: _style_of(variables.get("text-secondary")),
+        Role.NOTE: _style_of(quiet),
+        Role.WARNING: _style_of(variables.get("text-warning"), bold=True),
+        Role.DANGER: _style_of(variables.get("text-error"), bold=True),
+        Role.ADDED: _style_of(variables.get("text-success")),
+        Role.REMOVED: _style_of(variables.get("text-error")),
+        Role.GUTTER: _style_of(variables.get("text-error")),
+        Role.ALTERED: Style(reverse=True),
+    }
+
+
+def _style_of(color: str | None, *, bold: bool | None = None) -> Style:
+    try:
+        return Style(color=Color.parse(color).rich_color if color else None, bold=bold)
+    except ColorParseError:  # "auto 60%" and the like, which need a background
+        return Style(bold=bold)
 
 
 def plain_lines(texts: Iterable[Shown], role: Role = Role.PLAIN) -> tuple[Line, ...]:

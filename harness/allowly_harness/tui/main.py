@@ -1,4 +1,7 @@
-"""The main screen: tools on the left, the call being written and its result on the right, what was called below."""
+"""The main screen: tools on the left, the call being written and its result on the right, what was called below.
+
+Pages and lists that open over it are loaded when they are asked for: the first frame does without them.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -17,18 +21,13 @@ from textual.widgets import Static
 from allowly_harness.display.clock import duration
 from allowly_harness.display.layout import lay_out_sections
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
-from allowly_harness.tui.browse import BrowseScreen
-from allowly_harness.tui.choosing import Choice, Chooser, ThemeChooser
 from allowly_harness.tui.chrome import Header, KeyLine
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP
-from allowly_harness.tui.logpage import LogPage
-from allowly_harness.tui.pages import Page, copy_lines
 from allowly_harness.tui.panes.call import CallPane
 from allowly_harness.tui.panes.calls import CallsPane
 from allowly_harness.tui.panes.result import ResultPane
 from allowly_harness.tui.panes.serverlog import ServerLogPane
 from allowly_harness.tui.panes.tools import ToolsPane
-from allowly_harness.tui.resultpage import ResultPage, save_call
 from allowly_harness.tui.terminal import MIN_COLUMNS, MIN_ROWS
 from allowly_harness.tui.verbs import BY_NAME, MAIN, PANES, TEXTS, help_lines
 from allowly_harness.workbench.calls import CallEntry
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from allowly_harness.tui.app import HarnessApp
 
 _WIDE: Final = 100
+_WIDTHS: Final = ((_WIDE, "-wide"), (MIN_COLUMNS, "-narrow"), (0, "-too-narrow"))
+_HEIGHTS: Final = ((32, "-tall"), (20, "-medium"), (MIN_ROWS, "-short"), (0, "-too-short"))
 
 
 class MainScreen(Screen[None]):
@@ -45,24 +46,13 @@ class MainScreen(Screen[None]):
 
     app: HarnessApp
     AUTO_FOCUS: ClassVar[str | None] = "#tools"
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012 - as Textual
-        (0, "-too-narrow"),
-        (MIN_COLUMNS, "-narrow"),
-        (_WIDE, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012 - as Textual
-        (0, "-too-short"),
-        (MIN_ROWS, "-short"),
-        (20, "-medium"),
-        (32, "-tall"),
-    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             DEFAULT_KEYMAP.key(verb.name), verb.action, verb.short, show=False, priority=verb.priority, id=verb.name
         )
         for verb in MAIN
     ]
-    CSS = """
+    DEFAULT_CSS = """
     MainScreen { layout: vertical; }
     #panes { height: 1fr; }
     #left { width: 26; background: $surface; }
@@ -116,6 +106,20 @@ class MainScreen(Screen[None]):
         self.tick()
         self.draw_keys()
 
+    def fit(self, size: Size) -> None:
+        """Choose the layout for a size. Textual's breakpoints miss a size that changes under another screen."""
+        width = next(name for least, name in _WIDTHS if size.width >= least)
+        height = next(name for least, name in _HEIGHTS if size.height >= least)
+        self.update_classes({name: name in (width, height) for _, name in (*_WIDTHS, *_HEIGHTS)}, animate=False)
+
+    def on_screen_resume(self) -> None:
+        """Choose the layout again: the size may have changed meanwhile."""
+        self.fit(self.app.size)
+
+    async def add_form(self) -> None:
+        """Complete the screen."""
+        await self.query_one(CallPane).add_form()
+
     def connected(self) -> None:
         """Note when the connection began, and that the tools are being read."""
         self._since = self.app.clock.monotonic()
@@ -154,7 +158,8 @@ class MainScreen(Screen[None]):
                 left += ["   ", one_line(server.configured, 80)]
         else:
             left = ["connecting to ", name]
-        waiting, soonest = self.app.questions.count, self.app.questions.soonest
+        questions = self.app.questions
+        waiting, soonest = (questions.count, questions.soonest) if questions is not None else (0, None)
         right = f"{waiting} WAITING ({self.app.keymap.label('pending')})" if waiting else ""
         if soonest is not None:
             right += f"  {soonest.left} left"
@@ -175,12 +180,13 @@ class MainScreen(Screen[None]):
         self.draw_keys()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Say so where the terminal is too small."""
-        size = f"{event.size.width}x{event.size.height}"
-        need = f"{MIN_COLUMNS}x{MIN_ROWS}"
-        keys = f"{self.app.keymap.label('quit')} quits."
-        text = f"The terminal has {size} characters; {need} are needed. Everything goes on meanwhile. {keys}"
-        self.query_one("#too-small", Static).update(Content(text))
+        """Choose the layout, and say so where the terminal is too small."""
+        self.fit(event.size)
+        if self.has_class("-too-narrow") or self.has_class("-too-short"):
+            size, need = f"{event.size.width}x{event.size.height}", f"{MIN_COLUMNS}x{MIN_ROWS}"
+            keys = f"{self.app.keymap.label('quit')} quits."
+            text = f"The terminal has {size} characters; {need} are needed. Everything goes on meanwhile. {keys}"
+            self.query_one("#too-small", Static).update(Content(text))
         self.draw_header()
 
     # What the panes say.
@@ -241,6 +247,8 @@ class MainScreen(Screen[None]):
 
     def action_result(self) -> None:
         """Open the call in full."""
+        from allowly_harness.tui.resultpage import ResultPage
+
         entry = self.query_one(ResultPane).entry
         if entry is not None:
             self.app.push_screen(ResultPage(entry, self.app.clock.monotonic()))
@@ -251,34 +259,48 @@ class MainScreen(Screen[None]):
 
     def action_schema(self) -> None:
         """Show what the server says of the tool, and its schema in full."""
+        from allowly_harness.tui.pages import Page
+
         tool = self.query_one(CallPane).tool
         if tool is not None:
             self.app.push_screen(Page("SCHEMA", lambda width: lay_out_sections(tool.schema_sections(), width)))
 
     def action_copy(self) -> None:
         """Copy the result as it is shown."""
+        from allowly_harness.tui.pages import copy_lines
+
         copy_lines(self.app, self.query_one(ResultPane).lines)
 
     def action_save(self) -> None:
         """Save the call and its result to a file."""
+        from allowly_harness.tui.resultpage import save_call
+
         entry = self.query_one(ResultPane).entry
         if entry is not None:
             save_call(self.app, entry)
 
     def action_server_log(self) -> None:
         """Show the server's log in full."""
+        from allowly_harness.tui.logpage import LogPage
+
         self.app.push_screen(LogPage(self.app.feed))
 
     def action_browse(self) -> None:
         """Show resources and prompts of the server."""
+        from allowly_harness.tui.browse import BrowseScreen
+
         self.app.push_screen(BrowseScreen())
 
     def action_themes(self) -> None:
         """Choose the colours."""
+        from allowly_harness.tui.choosing import ThemeChooser
+
         self.app.push_screen(ThemeChooser(sorted(self.app.available_themes), self.app.theme))
 
     def action_palette(self) -> None:
         """Choose a command or a tool by its name."""
+        from allowly_harness.tui.choosing import Choice, Chooser
+
         keymap = self.app.keymap
         choices = [
             Choice(f"verb {verb.name}", own(text), keymap.label(verb.name), f"{text} {verb.short}")
@@ -314,7 +336,8 @@ class MainScreen(Screen[None]):
 
     def action_pending(self) -> None:
         """Show all that waits."""
-        self.app.questions.open_queue()
+        if self.app.questions is not None:
+            self.app.questions.open_queue()
 
     def action_reconnect(self) -> None:
         """Connect again."""
@@ -322,6 +345,8 @@ class MainScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Show what the keys do, those of the pane with the focus first."""
+        from allowly_harness.tui.pages import Page
+
         keymap, pane = self.app.keymap, self._pane()
         self.app.push_screen(Page("KEYS", lambda width: help_lines(keymap, pane, width)))
 

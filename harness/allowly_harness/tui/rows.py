@@ -127,7 +127,7 @@ class RowsView(LinesView):
     def render_line(self, y: int) -> Strip:
         """Render one row of the screen."""
         index, width = self.scroll_offset.y + y, self.size.width
-        base = self.rich_style
+        base = self.ground
         if index >= self._count:
             return Strip.blank(width, base)
         line = self._draw(index, width)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from allowly_harness.protocol.models import ServerInfo
-from allowly_harness.settings import TerminalSettings
 from allowly_harness.signals import ended_by_signals
 from allowly_harness.tui.app import HarnessApp
-from allowly_harness.tui.approver import TuiApprover
-from allowly_harness.workbench.feed import ServerFeed
 
 if TYPE_CHECKING:
+    from allowly_harness.settings import TerminalSettings
+    from allowly_harness.tui.approver import TuiApprover
+    from allowly_harness.workbench.feed import ServerFeed
     from allowly_harness.workbench.link import OpenSession
     from allowly_harness.workbench.port import ServerSession
 
@@ -71,7 +71,7 @@ async def run_tui(
         server_log=server_log,
         settings=settings,
     )
-    owner = asyncio.create_task(_own(app), name="allowly-harness link")
+    owner = asyncio.create_task(app.own_link(), name="allowly-harness link")
     try:
         with ended_by_signals(lambda code: app.exit(return_code=code), deadline_seconds=EXIT_DEADLINE_SECONDS):
             await app.run_async()
@@ -84,15 +84,10 @@ async def run_tui(
     return app.return_code or 0
 
 
-async def _own(app: HarnessApp) -> None:
-    await app.painted.wait()
-    await app.link.run()
-
-
 async def _close(app: HarnessApp, approver: TuiApprover, owner: asyncio.Task[None]) -> None:
     await app.calls.close()
     approver.detach()
-    if not app.painted.is_set():
+    if not app.ready.is_set():
         owner.cancel()
     app.link.stop()
     done, _ = await asyncio.wait([owner], timeout=SILENT_SECONDS)

@@ -6,10 +6,8 @@ from typing import Final
 
 from allowly_harness.display.clock import local_time
 from allowly_harness.display.layout import Line, Piece, Role, pieces
-from allowly_harness.display.results import result_sections
 from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
-from allowly_harness.display.values import full_arguments, show_value
 from allowly_harness.display.width import cells, fold
 from allowly_harness.workbench.calls import CallEntry, CallState, Progress
 
@@ -91,6 +89,9 @@ def call_sections(entry: CallEntry, now: float = 0.0, *, revealed: bool = False)
         now: Of the monotonic clock; counts for calls that run.
         revealed: Whether what looks secret is shown.
     """
+    from allowly_harness.display.results import result_sections
+    from allowly_harness.display.values import full_arguments
+
     came: tuple[Section, ...] = ()
     if entry.problem is not None:
         came = (Section(own("NO RESULT"), (Row(Shown(), entry.problem),), quoted=True),)
@@ -122,6 +123,8 @@ def _facts(entry: CallEntry) -> tuple[Row, ...]:
 
 
 def _arguments(entry: CallEntry, room: int) -> list[Shown | str]:
+    from allowly_harness.display.values import show_value
+
     parts: list[Shown | str] = []
     for argument, value in entry.call.arguments.items():
         piece = joined([identifier(argument), "=", show_value(argument, value).shown, " "])

@@ -1,6 +1,7 @@
 """The calls of a terminal session: what was called, how it stands, what came of it.
 
 `CallLog` runs each call in a task of its own, so that one may be cancelled and no other is touched.
+What draws results is loaded with the first one, for a screen that is to be painted soon.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from allowly_harness.display.clock import Clock, duration
-from allowly_harness.display.results import outcome_of, rounds_of, word_for
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
-from allowly_harness.display.secrets import masked_text
 from allowly_harness.protocol.models import ApprovalOutcome, ApprovalRequest, ToolCall
 
 if TYPE_CHECKING:
@@ -126,6 +125,8 @@ class CallEntry:
     @property
     def rounds(self) -> int:
         """How many questions it raised, as the session counted them; 0 for a call that nobody was asked about."""
+        from allowly_harness.display.results import rounds_of
+
         return rounds_of(self.result) or 0
 
     def took(self, now: float) -> str:
@@ -142,6 +143,8 @@ class CallEntry:
 
 def state_of(result: Any) -> CallState:
     """Say how a call ended that brought a result back."""
+    from allowly_harness.display.results import outcome_of
+
     outcome = outcome_of(result)
     failed = bool(getattr(result, "is_error", False))
     if outcome is None:
@@ -247,6 +250,9 @@ class CallLog:
         return await session.call_tool(entry.call.tool, entry.call.payload(), progress_callback=progressed)
 
     def _ended(self, entry: CallEntry, task: asyncio.Task[Any]) -> None:
+        from allowly_harness.display.results import word_for
+        from allowly_harness.display.secrets import masked_text
+
         del self._tasks[entry]
         entry.seconds = self._clock.monotonic() - entry.started
         error = None if task.cancelled() else task.exception()

@@ -13,10 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from allowly_authority.binding import canonical_json
 from allowly_harness.display.clock import Clock
 from allowly_harness.display.sanitize import Shown, joined, one_line
-from allowly_harness.display.secrets import masked_text
 from allowly_harness.workbench.tail import FileTail
 
 MAX_LINES: Final = 2_000
@@ -144,6 +142,8 @@ class ServerFeed:
                 self._add(level, one_line(source, MAX_SOURCE_CHARACTERS), line)
 
     def _add(self, level: str, source: Shown, text: str) -> None:
+        from allowly_harness.display.secrets import masked_text  # its patterns take a while to compile
+
         kept = joined(masked_text(text[:MAX_LINE_CHARACTERS])[0])
         more = len(text) - MAX_LINE_CHARACTERS
         line = LogLine(
@@ -159,6 +159,8 @@ class ServerFeed:
 def _text_of(data: Any) -> str:
     if isinstance(data, str):
         return data
+    from allowly_authority.binding import canonical_json
+
     try:
         return canonical_json(data)
     except (ValueError, TypeError, RecursionError):

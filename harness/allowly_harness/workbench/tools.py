@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from allowly_harness.display.badges import BADGES_LABEL, badges_of
 from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, block, identifier, joined, one_line, own
-from allowly_harness.display.values import full_arguments
 from allowly_harness.workbench.paging import Listing, read_pages
 
 if TYPE_CHECKING:
@@ -145,6 +144,8 @@ def _mapping(value: object) -> Mapping[str, Any] | None:
 
 
 def _json_section(heading: str, value: Mapping[str, Any]) -> Section:
+    from allowly_harness.display.values import full_arguments
+
     try:
         lines = full_arguments(value, revealed=True)
     except (ValueError, RecursionError) as error:

@@ -6,9 +6,8 @@ What was typed for a tool stays with it while another one is looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -18,9 +17,11 @@ from textual.widgets import Static
 
 from allowly_harness.display.layout import lay_out_sections
 from allowly_harness.display.sanitize import joined
-from allowly_harness.tui.form import FormDraft, FormPane
 from allowly_harness.tui.lines import LinesView, content
 from allowly_harness.workbench.tools import ToolEntry
+
+if TYPE_CHECKING:
+    from allowly_harness.tui.form import FormDraft, FormPane
 
 MAX_DRAFTS: Final = 200
 """For how many tools drafts are kept; the one that was left longest ago goes first."""
@@ -29,11 +30,16 @@ MAX_DRAFTS: Final = 200
 class AboutView(LinesView):
     """Shows a description in no more lines than it has, and in no more than a quarter of the pane."""
 
+    _height = 1
+
     def _fit(self) -> None:
         super()._fit()
         pane = self.parent
-        height = pane.size.height if isinstance(pane, Widget) else 0
-        self.styles.height = max(1, min(self.line_count, height // 4))
+        quarter = pane.size.height // 4 if isinstance(pane, Widget) else 0
+        height = max(1, min(self.line_count, quarter))
+        if height != self._height:
+            self._height = height
+            self.styles.height = height
 
 
 class CallPane(Vertical):
@@ -61,16 +67,21 @@ class CallPane(Vertical):
         self._drafts: dict[str, tuple[Mapping[str, Any], FormDraft]] = {}
 
     def compose(self) -> ComposeResult:
-        """Compose description and form."""
+        """Compose the description; the form comes with `add_form`."""
         yield AboutView(id="about", focusable=True)
-        yield FormPane(id="arguments")
         insist = f"{self._call_key} once more sends it all the same"
         yield Static(Content(insist), id="insist", markup=False)
 
+    async def add_form(self) -> None:
+        """Put the form in: it and what it needs take longer to load than all else on the screen."""
+        from allowly_harness.tui.form import FormPane
+
+        await self.mount(FormPane(id="arguments"), after="#about")
+
     @property
     def form(self) -> FormPane:
-        """The arguments."""
-        return self.query_one(FormPane)
+        """The arguments; there once `add_form` was awaited."""
+        return cast("FormPane", self.query_one("#arguments"))
 
     def show(self, tool: ToolEntry, arguments: Mapping[str, Any] | None = None) -> None:
         """Write a call of this tool: with these arguments, or with what was typed for it before."""
@@ -112,7 +123,6 @@ class CallPane(Vertical):
         elif self.form.examination.value is not None:
             self.add_class("-insisting")
 
-    @on(FormPane.Changed)
-    def typed(self) -> None:
+    def on_form_pane_changed(self) -> None:
         """Take the insisting back: other arguments, another complaint."""
         self.remove_class("-insisting")

@@ -28,6 +28,9 @@ FILTERS: Final[Mapping[str, frozenset[CallState]]] = {
 }
 """The filters in the order in which one key goes through them."""
 
+MAX_KEPT_ROWS: Final = 500
+"""How many laid-out rows of ended calls are kept: a few screens of them."""
+
 
 class CallsPane(Vertical):
     """Lists calls; says which one the cursor is on, and which one is to be opened.
@@ -60,6 +63,7 @@ class CallsPane(Vertical):
         self._filter = "all"
         self._words = ""
         self._shown: list[CallEntry] = []
+        self._rows: dict[tuple[int, int], Line] = {}
 
     def compose(self) -> ComposeResult:
         """Compose the line for words, and the list."""
@@ -162,4 +166,13 @@ class CallsPane(Vertical):
         self.border_title = Content(f" CALLS  {self._filter}  {count} ")
 
     def _row(self, index: int, width: int) -> Line:
-        return call_row(self._shown[index], self._clock.monotonic(), width - 1)
+        entry = self._shown[index]
+        if entry.running:
+            return call_row(entry, self._clock.monotonic(), width - 1)
+        # What has ended stays as it is, and is drawn again at every step of the cursor.
+        row = self._rows.get((entry.number, width))
+        if row is None:
+            row = self._rows[entry.number, width] = call_row(entry, 0.0, width - 1)
+            if len(self._rows) > MAX_KEPT_ROWS:
+                del self._rows[next(iter(self._rows))]
+        return row
