@@ -150,8 +150,9 @@ def main(words: list[str]) -> int:
     import seeded_asking
     import seeded_edges
     import seeded_flow
+    import seeded_screen
 
-    everything = (*seeded_flow.MUTANTS, *seeded_edges.MUTANTS, *seeded_asking.MUTANTS)
+    everything = (*seeded_flow.MUTANTS, *seeded_edges.MUTANTS, *seeded_asking.MUTANTS, *seeded_screen.MUTANTS)
     chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]
     used = sorted({killer for mutant in chosen for killer in mutant.killers})
     healthy = tried(Mutant("nothing broken", "", (), ()), used)
