@@ -164,7 +164,13 @@ INPUTS = (
     Mutant(
         "an edited call goes on with the old state",
         "G2",
-        (Patch(HARNESS + "session/session.py", "if effect.call is not sent:", "if effect.call is None:"),),
+        (Patch(HARNESS + "session/conversing.py", "if effect.call is not sent:", "if effect.call is None:"),),
+        ("legs",),
+    ),
+    Mutant(
+        "a caller goes on with the legs of an edited call",
+        "G2",
+        (Patch(HARNESS + "session/conversing.py", "options if sent is call else {})", "options)"),),
         ("legs",),
     ),
     Mutant(

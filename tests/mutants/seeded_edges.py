@@ -28,7 +28,7 @@ def awaiting(old: str, new: str) -> Patch:
 
 
 def session(old: str, new: str) -> Patch:
-    return Patch(HARNESS + "session/session.py", old, new)
+    return Patch(HARNESS + "session/conversing.py", old, new)
 
 
 def driver(old: str, new: str) -> Patch:
@@ -221,7 +221,7 @@ EDGES = (
         (
             session(
                 "                return _no_reply(error)",
-                "                return self._reply(await send(payload))",
+                "                return self._reply(await deliver(payload))",
             ),
         ),
         ("session",),

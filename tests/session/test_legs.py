@@ -181,3 +181,18 @@ async def test_prompts_and_resources_ask_the_person_too(open_session, guarded) -
 
     assert got.description == "{'account': 'joint'}"
     assert read.contents[0].text == "{'account': 'joint'}"
+
+
+async def test_a_caller_that_takes_the_legs_itself_is_not_handed_those_of_an_edited_call(open_session, guarded) -> None:
+    """G2: it would go on with the arguments that it knows, on the state of those that a person approved."""
+    edited = {"to": "bob"}
+    guarded.needs.append(needing(form(), "state-1"))
+    person = Person(JOINT, answers=[Answer.edit(edited)])
+
+    async with open_session(approver=person) as session:
+        result = await session.call_tool("pay", BILL, allow_input_required=True)
+
+    assert result.meta[APPROVAL_META]["outcome"] == "approved_edited"
+    assert guarded.runs == [edited]
+    assert guarded.sent[0] == BILL
+    assert all(sent == edited for sent in guarded.sent[1:])

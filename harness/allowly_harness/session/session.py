@@ -11,33 +11,25 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from inspect import signature
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import mcp_types as types
-from mcp import ClientSession, MCPError
+from mcp import ClientSession
 from mcp.client.session import ClientRequestContext, LoggingFnT
-from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
-from allowly_harness.driver import run_flow
-from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.performing.asking import Clock
-from allowly_harness.performing.performer import CallPerformer, Journal, Send, utc_now
-from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
-from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, approval_flow
-from allowly_harness.protocol.models import ServerInfo, ToolCall, ToolInfo
+from allowly_harness.performing.performer import Journal, utc_now
+from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
+from allowly_harness.protocol.models import ServerInfo, ToolInfo
+from allowly_harness.session.conversing import Conversing, find_tool, remember
 from allowly_harness.session.inputs import ServerInputs
-from allowly_harness.session.legs import Legs, SendLeg
 from allowly_harness.session.losing import CLOSED_HERE, Loss, WatchedStream
-from allowly_harness.session.results import handed_on, refused, without_forged_outcome
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
-
-MAX_TOOL_PAGES: Final = 50
-"""How many pages of a tool list are read to describe a tool; a server's paging may never end."""
 
 OWN_LOGGER: Final = "allowlyharness"
 """Letters of the name under which this program logs; a server that uses it is named as one."""
@@ -87,8 +79,6 @@ class ApprovingClientSession(ClientSession):
         server_words: Callable[[], str] = str,
         **options: Any,
     ) -> None:
-        if max_rounds < 1:
-            raise ValueError(f"max_rounds must be 1 or more, not {max_rounds}")
         given = signature(ClientSession.__init__).bind_partial(self, *args, **options).arguments
         self.server = server if isinstance(server, ServerInfo) else ServerInfo(server)
         self.desk = approver if isinstance(approver, Desk) else Desk(approver or UnattendedApprover())
@@ -106,15 +96,22 @@ class ApprovingClientSession(ClientSession):
         super().__init__(**{name: value for name, value in given.items() if name != "self"})
         self._server_words = server_words
         client_info: types.Implementation | None = given.get("client_info")
-        self._acting_as = acting_as
-        self._requester = requester or (client_info.name if client_info is not None else "")
-        self._dangerous = (dangerous,) if isinstance(dangerous, str) else tuple(dangerous)
-        self._max_rounds = max_rounds
-        self._accept_bare = accept_bare_decisions
-        self._journal = journal
-        self._clock = clock
-        self._answered = AnsweredQuestions()
         self._tools: dict[str, ToolInfo] = {}
+        self._conversing = Conversing(
+            desk=self.desk,
+            authority=authority,
+            server=self.server,
+            describe=lambda tool: self.describe(tool),  # noqa: PLW0108 - a session's own `describe` may be replaced
+            fulfil=self._fulfil,
+            begin=self._inputs.begin,
+            acting_as=acting_as,
+            requester=requester or (client_info.name if client_info is not None else ""),
+            dangerous=dangerous,
+            max_rounds=max_rounds,
+            accept_bare=accept_bare_decisions,
+            journal=journal,
+            clock=clock,
+        )
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any] | None = None, *args: Any, **options: Any
@@ -128,60 +125,11 @@ class ApprovingClientSession(ClientSession):
         Raises:
             mcp.MCPError: As the bare session, as long as nothing was approved.
         """
-        try:
-            call = self._freeze(name, arguments)
-        except ValueError as error:
-            return refused(f"The tool did not run: the arguments cannot be sent: {error}.")
 
-        legs, sent = self._legs(options), call
+        async def send(payload: dict[str, Any] | None, its: dict[str, Any]) -> Any:
+            return await super(ApprovingClientSession, self).call_tool(name, payload, *args, **its)
 
-        async def send(payload: dict[str, Any] | None) -> Any:
-            async def leg(its: dict[str, Any]) -> Any:
-                return await super(ApprovingClientSession, self).call_tool(name, payload, *args, **options | its)
-
-            return await self._run(legs, leg, options)
-
-        first = await send(None if arguments is None else call.payload())
-        if not (self._accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
-            # By far the most calls end here: no successful result is ever a decision (design G9).
-            return without_forged_outcome(first)
-
-        async def invoke(effect: Invoke) -> ToolReply | NoReply:
-            nonlocal legs, sent
-            if not effect.retry:
-                return self._reply(first)
-            if effect.call is not sent:
-                # Other arguments are another call, and the server's state belongs to the old ones.
-                legs, sent = Legs(self._fulfil), effect.call
-            # What was sent without arguments is sent again without, unless a person has given it some.
-            payload = None if arguments is None and effect.call is call else effect.call.payload()
-            try:
-                return self._reply(await send(payload))
-            except Exception as error:  # noqa: BLE001 - whatever it was, the tool may have run
-                return _no_reply(error)
-
-        return await self._converse(call, invoke)
-
-    async def _converse(self, call: ToolCall, invoke: Send) -> types.CallToolResult:
-        flow = approval_flow(
-            call,
-            server=self.server,
-            acting_as=self._acting_as,
-            requester=self._requester,
-            max_rounds=self._max_rounds,
-            accept_bare=self._accept_bare,
-        )
-        performer = CallPerformer(
-            invoke,
-            self.describe,
-            self.desk,
-            self.authority,
-            self._journal,
-            self._clock,
-            self._answered,
-            self._dangerous,
-        )
-        return handed_on(await run_flow(flow, performer))
+        return await self._conversing.call(name, arguments, send, options)
 
     async def get_prompt(
         self, name: str, arguments: dict[str, str] | None = None, **options: Any
@@ -191,7 +139,7 @@ class ApprovingClientSession(ClientSession):
         async def leg(its: dict[str, Any]) -> Any:
             return await super(ApprovingClientSession, self).get_prompt(name, arguments, **options | its)
 
-        return cast("types.GetPromptResult", await self._run(self._legs(options), leg, options))
+        return cast("types.GetPromptResult", await self._conversing.run(self._conversing.legs(options), leg, options))
 
     async def read_resource(self, uri: str, **options: Any) -> types.ReadResourceResult:
         """Read a resource as the bare session does, and ask the person for what the server needs for it."""
@@ -199,15 +147,9 @@ class ApprovingClientSession(ClientSession):
         async def leg(its: dict[str, Any]) -> Any:
             return await super(ApprovingClientSession, self).read_resource(uri, **options | its)
 
-        return cast("types.ReadResourceResult", await self._run(self._legs(options), leg, options))
-
-    def _legs(self, options: Mapping[str, Any]) -> Legs:
-        return Legs(self._fulfil, options.get("input_responses"), options.get("request_state"))
-
-    async def _run(self, legs: Legs, leg: SendLeg, options: Mapping[str, Any]) -> Any:
-        self._inputs.begin()
-        # A caller that takes the legs itself is handed what the server asks for.
-        return await (leg(legs.options()) if options.get("allow_input_required") else legs.run(leg))
+        return cast(
+            "types.ReadResourceResult", await self._conversing.run(self._conversing.legs(options), leg, options)
+        )
 
     async def dispatch_input_request(
         self, ctx: ClientRequestContext, request: types.InputRequest
@@ -265,43 +207,12 @@ class ApprovingClientSession(ClientSession):
     async def list_tools(self, *, params: types.PaginatedRequestParams | None = None) -> types.ListToolsResult:
         """List tools as the bare session does, and remember what the server says of them."""
         listed = await super().list_tools(params=params)
-        for tool in listed.tools:
-            self._tools[tool.name] = _info(tool)
+        remember(listed, self._tools)
         return listed
 
     async def describe(self, name: str) -> ToolInfo:
         """Return what the server says of a tool; a bare name where it says nothing."""
-        cursor: str | None = None
-        for _ in range(MAX_TOOL_PAGES):
-            if name in self._tools:
-                break
-            try:
-                listed = await self.list_tools(params=types.PaginatedRequestParams(cursor=cursor) if cursor else None)
-            except MCPError:
-                break
-            cursor = listed.next_cursor
-            if cursor is None:
-                break
-        return self._tools.get(name, ToolInfo(name))
-
-    def _freeze(self, name: str, arguments: dict[str, Any] | None) -> ToolCall:
-        try:
-            return ToolCall(self.server.name, name, arguments or {})
-        except ValueError:
-            # The bare session also takes dates, models and the like, and sends their JSON form.
-            try:
-                plain = to_jsonable_python(arguments)
-            except PydanticSerializationError as error:
-                raise ValueError(str(error)) from None
-            return ToolCall(self.server.name, name, plain)
-
-    def _reply(self, result: Any) -> ToolReply:
-        if not isinstance(result, types.CallToolResult):
-            return ToolReply(result, is_error=False, texts=(), structured=None, received_at=self._clock())
-        texts: tuple[str, ...] = ()
-        if result.is_error or self._accept_bare:
-            texts = tuple(block.text for block in result.content if isinstance(block, types.TextContent))
-        return ToolReply(result, result.is_error, texts, result.structured_content, self._clock())
+        return await find_tool(name, self.list_tools, self._tools)
 
 
 def _refused_kinds(given: Mapping[str, Any], desk: Desk) -> tuple[type[types.InputRequest], ...]:
@@ -312,22 +223,3 @@ def _refused_kinds(given: Mapping[str, Any], desk: Desk) -> tuple[type[types.Inp
         types.ElicitRequest: given.get("elicitation_callback") is not None or desk.can_elicit,
     }
     return tuple(kind for kind, can in answered.items() if not can)
-
-
-def _info(tool: types.Tool) -> ToolInfo:
-    annotations = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
-    return ToolInfo(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        annotations=MappingProxyType(annotations),
-        input_schema=MappingProxyType(tool.input_schema),
-    )
-
-
-def _no_reply(error: Exception) -> NoReply:
-    if isinstance(error, MCPError):
-        # No code proves that the tool was not entered: a tool that raises `MCPError`, or asks this client for
-        # something it cannot do, brings any code back (mcp 2.3).
-        return NoReply(f"{error.message[:200]!r}, code {error.code}")
-    return NoReply(type(error).__name__)
