@@ -18,7 +18,7 @@ from allowly_demos.prepare import prepare
 from allowly_harness import connect
 from allowly_harness.cli.demo import HINTS
 from allowly_harness.tui import HarnessApp, TuiApprover
-from allowly_harness.tui.approval import ApprovalScreen
+from allowly_harness.tui.asking.approval import ApprovalScreen
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (100, 30)

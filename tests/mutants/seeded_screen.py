@@ -19,11 +19,11 @@ GROUPS |= {
 
 
 def gesture(old: str, new: str) -> Patch:
-    return Patch(TUI + "gesture.py", old, new)
+    return Patch(TUI + "asking/gesture.py", old, new)
 
 
 def word(old: str, new: str) -> Patch:
-    return Patch(TUI + "typedword.py", old, new)
+    return Patch(TUI + "asking/typedword.py", old, new)
 
 
 GESTURES = (
@@ -120,7 +120,7 @@ SCREENS = (
         "G1",
         (
             Patch(
-                TUI + "coverage.py",
+                TUI + "asking/coverage.py",
                 "self._count > 0 and self.missing == 0",
                 "self._ranges[-1:] != [] and self._ranges[-1][1] == self._count",
             ),
@@ -130,7 +130,7 @@ SCREENS = (
     Mutant(
         "a server's name ends the sequence of a notice",
         "G8",
-        (Patch(TUI + "notify.py", '_UNUSUAL.sub("?", server[:MAX_NAME_CHARACTERS])', "server[:MAX_NAME_CHARACTERS]"),),
+        (Patch(TUI + "asking/notify.py", '_UNUSUAL.sub("?", server[:MAX_NAME_CHARACTERS])', "server[:MAX_NAME_CHARACTERS]"),),
         ("notice",),
     ),
     Mutant(
@@ -150,7 +150,7 @@ SCREENS = (
         "G1",
         (
             Patch(
-                TUI + "marked.py",
+                TUI + "asking/marked.py",
                 "self._typed = TypedWord(str(len(self._questions)), at,",
                 "self._typed = TypedWord(character or key, at,",
             ),
@@ -160,13 +160,13 @@ SCREENS = (
     Mutant(
         "what ended meanwhile is approved with the others",
         "G3",
-        (Patch(TUI + "marked.py", "if is_open(item) and not item.deadline.passed)", "if item.number)"),),
+        (Patch(TUI + "asking/marked.py", "if is_open(item) and not item.deadline.passed)", "if item.number)"),),
         ("marked",),
     ),
     Mutant(
         "a question opens over a draft",
         "G1",
-        (Patch(TUI + "questions.py", "if typing or self._drafts.unsent:", "if typing:"),),
+        (Patch(TUI + "asking/questions.py", "if typing or self._drafts.unsent:", "if typing:"),),
         ("drafts",),
     ),
     Mutant(
@@ -174,7 +174,7 @@ SCREENS = (
         "G1",
         (
             Patch(
-                TUI + "approval.py",
+                TUI + "asking/approval.py",
                 "elif self.keys.painted:\n            self.hold_off()",
                 "elif not self.keys.painted:\n            self.hold_off()",
             ),

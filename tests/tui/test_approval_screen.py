@@ -10,7 +10,7 @@ import pytest
 
 from allowly_harness.approvers.base import WaitStatus
 from allowly_harness.protocol.models import Answer, ToolInfo, Verification
-from allowly_harness.tui.approval import ApprovalScreen
+from allowly_harness.tui.asking.approval import ApprovalScreen
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allowly_harness.tui.coverage import Coverage
+from allowly_harness.tui.asking.coverage import Coverage
 
 
 @given(st.integers(0, 60), st.lists(st.tuples(st.integers(-5, 70), st.integers(0, 30)), max_size=12))

@@ -9,9 +9,9 @@ from textual.events import Paste
 
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.protocol.models import ServerInfo
-from allowly_harness.tui.browser import open_in_browser, why_not_opened
-from allowly_harness.tui.elicitation import ElicitationScreen
-from allowly_harness.tui.form import FormPane
+from allowly_harness.tui.filling.browser import open_in_browser, why_not_opened
+from allowly_harness.tui.filling.elicitation import ElicitationScreen
+from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.lines import NoControls
 
 pytestmark = pytest.mark.anyio

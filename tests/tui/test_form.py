@@ -8,9 +8,9 @@ from textual.app import App, ComposeResult
 from textual.events import Key, Paste
 
 from allowly_harness.forms.loading import State
-from allowly_harness.tui.form import FormPane
-from allowly_harness.tui.form_inputs import FormText
-from allowly_harness.tui.form_picker import PickerScreen
+from allowly_harness.tui.filling.form import FormPane
+from allowly_harness.tui.filling.inputs import FormText
+from allowly_harness.tui.filling.picker import PickerScreen
 from allowly_harness.tui.lines import NoControls
 
 pytestmark = pytest.mark.anyio

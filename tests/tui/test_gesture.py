@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allowly_harness.tui.gesture import (
+from allowly_harness.tui.asking.gesture import (
     ARM_SECONDS,
     DISARM_SECONDS,
     HOLD_OFF_SECONDS,
@@ -15,8 +15,8 @@ from allowly_harness.tui.gesture import (
     habit,
     keys_for,
 )
+from allowly_harness.tui.asking.typedword import SHORTEST_GAP_SECONDS
 from allowly_harness.tui.keymap import read_keymap
-from allowly_harness.tui.typedword import SHORTEST_GAP_SECONDS
 
 KEYS = [
     "e",

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from allowly_harness.tui.form import FormPane
+from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.rows import RowsView
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from allowly_harness.tui.form import FormPane
+from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.panes.call import CallPane
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ from textual.widgets import Input, TextArea
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.protocol.models import Answer, ServerInfo
-from allowly_harness.tui.reminders import Reminders
+from allowly_harness.tui.asking.reminders import Reminders
 
 pytestmark = pytest.mark.anyio
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -11,8 +12,9 @@ import time
 import pytest
 
 PROGRAM = """
-import asyncio, contextlib, json, sys
+import asyncio, contextlib, json, os, sys
 from types import SimpleNamespace as N
+from allowly_harness.protocol.errors import ServerUnreachable
 from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.tui import TuiApprover, run_tui, terminal_problem
 
@@ -32,11 +34,21 @@ class Session:
 
 @contextlib.asynccontextmanager
 async def open_session():
+    if os.environ.get("SCENE") == "unreachable":
+        raise ServerUnreachable("cannot connect to mail")
+    if os.environ.get("SCENE") == "hangs":
+        await asyncio.Future()
     yield Session()
+    if os.environ.get("SCENE") == "slow":
+        await asyncio.sleep(1.0)
+    print("CLOSED", flush=True)
 
 async def main():
     approver = TuiApprover()
-    code = await run_tui(open_session, approver=approver, hints=texts)
+    try:
+        code = await run_tui(open_session, approver=approver, hints=texts, server=Session.server)
+    except ServerUnreachable as error:
+        code = f"raised {error}"
     print("CODE", code, flush=True)
 
 asyncio.run(main())
@@ -46,7 +58,7 @@ asyncio.run(main())
 class Screen:
     """The program on a pseudo-terminal of 80x24."""
 
-    def __init__(self, folder, hostile, term: str = "xterm-256color") -> None:
+    def __init__(self, folder, hostile, term: str = "xterm-256color", **environ: str) -> None:
         script = folder / "program.py"
         script.write_text(PROGRAM)
         self.bytes = b""
@@ -61,7 +73,7 @@ class Screen:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**os.environ, "TERM": term},
+            env={**os.environ, "TERM": term, **environ},
         )
         os.close(slave)
 
@@ -101,6 +113,65 @@ def test_no_byte_of_an_attack_reaches_the_terminal(screen):
         assert attack not in screen.bytes
     for character in "\x9b\x9d\u202e\u2067\u200b\u2060\ufeff\U000e0041\u2028\u3164\u2800":
         assert character.encode() not in screen.bytes, ascii(character)
+
+
+@pytest.fixture
+def opened_with(tmp_path, request):
+    """Run the program with variables of its environment."""
+    screens = []
+
+    def run(**environ: str) -> Screen:
+        hostile = request.path.parents[1] / "display" / "hostile_strings.json"
+        screens.append(Screen(tmp_path, hostile, **environ))
+        return screens[-1]
+
+    yield run
+    for one in screens:
+        one.close()
+
+
+def test_without_colours_no_colour_is_sent(opened_with):
+    screen = opened_with(NO_COLOR="1")
+    screen.shows(b"tools, ")
+    screen.type(b"\x1b[B" * 3 + b"\x10")  # down, and the list of commands
+    screen.shows(b"COMMANDS AND TOOLS")
+    screen.type(b"\x1b")
+    screen.type(b"\x11")
+    screen.shows(b"CODE 0")
+
+    sent = {code for group in re.findall(rb"\x1b\[([0-9;]*)m", screen.bytes) for code in group.split(b";")}
+    colours = {str(code).encode() for code in (*range(30, 39), *range(40, 49), *range(90, 98), *range(100, 108))}
+    assert not sent & colours
+    assert b"7" in sent  # the cursor and the header are reversed instead
+
+
+def test_what_the_first_connection_raises_comes_out_once_the_screen_is_restored(opened_with):
+    screen = opened_with(SCENE="unreachable")
+
+    screen.shows(b"CODE raised cannot connect to mail")
+
+    assert (
+        screen.bytes.index(b"connecting to") < screen.bytes.index(b"\x1b[?1049l") < screen.bytes.index(b"CODE raised")
+    )
+
+
+def test_a_connection_that_never_comes_can_be_left(opened_with):
+    screen = opened_with(SCENE="hangs")
+    screen.shows(b"connecting to")
+    screen.type(b"\x11")
+
+    screen.shows(b"CODE 0")
+
+
+def test_a_slow_end_says_what_is_waited_for_after_the_screen_is_restored(opened_with):
+    screen = opened_with(SCENE="slow")
+    screen.shows(b"tools, ")
+    screen.type(b"\x11")
+
+    screen.shows(b"CODE 0")
+
+    rest = screen.bytes[screen.bytes.index(b"\x1b[?1049l") :]
+    assert rest.index(b"Closing the connection ...") < rest.index(b"CLOSED") < rest.index(b"CODE 0")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])

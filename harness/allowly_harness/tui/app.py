@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -37,8 +36,8 @@ from allowly_harness.workbench.tools import ToolEntry, read_tools
 if TYPE_CHECKING:
     from allowly_harness.settings import TerminalSettings
     from allowly_harness.tui.approver import TuiApprover
-    from allowly_harness.tui.notify import Setting
-    from allowly_harness.tui.questions import Questions
+    from allowly_harness.tui.asking.notify import Setting
+    from allowly_harness.tui.asking.questions import Questions
     from allowly_harness.workbench.link import OpenSession
 
 QUIT_SECONDS: Final = 5.0
@@ -198,13 +197,10 @@ class HarnessApp(App[None]):
     @work(exit_on_error=True)
     async def _complete(self) -> None:
         """Load what the first frame did without: the form, and all that has to do with questions."""
-        for module in ("form", "questions"):
-            # In a thread, so that the screen that is there already takes keys.
-            await asyncio.to_thread(import_module, f"allowly_harness.tui.{module}")
-        from allowly_harness.tui.questions import Questions
-
+        # In a thread, so that the screen that is there already takes keys.
+        make_questions = await asyncio.to_thread(_load_the_rest)
         await self._main.add_form()
-        self.questions = Questions(
+        self.questions = make_questions(
             self,
             clock=self.clock,
             key_time=self._key_time,
@@ -298,3 +294,9 @@ class HarnessApp(App[None]):
         self.bell()
         self.exit(return_code=1, message=record_crash(self._exception or RuntimeError("unknown")))
         self._close_messages_no_wait()
+
+
+def _load_the_rest() -> type[Questions]:
+    from allowly_harness.tui.asking.questions import Questions
+
+    return Questions

@@ -17,7 +17,7 @@ from allowly_harness.display.layout import Line, Piece, Role, lay_out_sections, 
 from allowly_harness.display.rows import Section
 from allowly_harness.display.sanitize import identifier, joined, one_line
 from allowly_harness.tui.chrome import KeyLine
-from allowly_harness.tui.form import FormPane
+from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.lines import LinesView, content
 from allowly_harness.tui.pages import Page
 from allowly_harness.tui.rows import RowsView

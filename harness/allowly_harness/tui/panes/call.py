@@ -21,7 +21,7 @@ from allowly_harness.tui.lines import LinesView, content
 from allowly_harness.workbench.tools import ToolEntry
 
 if TYPE_CHECKING:
-    from allowly_harness.tui.form import FormDraft, FormPane
+    from allowly_harness.tui.filling.form import FormDraft, FormPane
 
 MAX_DRAFTS: Final = 200
 """For how many tools drafts are kept; the one that was left longest ago goes first."""
@@ -74,7 +74,7 @@ class CallPane(Vertical):
 
     async def add_form(self) -> None:
         """Put the form in: it and what it needs take longer to load than all else on the screen."""
-        from allowly_harness.tui.form import FormPane
+        from allowly_harness.tui.filling.form import FormPane
 
         await self.mount(FormPane(id="arguments"), after="#about")
 

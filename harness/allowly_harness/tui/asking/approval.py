@@ -21,14 +21,14 @@ from allowly_harness.approvers.base import Closure
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.layout import Line
 from allowly_harness.protocol.models import Answer, ApprovalRequest
-from allowly_harness.tui import approval_text as words
-from allowly_harness.tui.approval_draw import CardWords
-from allowly_harness.tui.card_body import CardBody
-from allowly_harness.tui.editing import EditingScreen
-from allowly_harness.tui.gesture import HOLD_OFF_SECONDS, Meaning, habit, keys_for
+from allowly_harness.tui.asking import wording as words
+from allowly_harness.tui.asking.card_body import CardBody
+from allowly_harness.tui.asking.drawing import CardWords
+from allowly_harness.tui.asking.editing import EditingScreen
+from allowly_harness.tui.asking.gesture import HOLD_OFF_SECONDS, Meaning, habit, keys_for
+from allowly_harness.tui.asking.writing import Purpose, Writing
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap, key_label
 from allowly_harness.tui.pages import Page
-from allowly_harness.tui.writing import Purpose, Writing
 
 MIN_COLUMNS: Final = 40
 MIN_ROWS: Final = 12

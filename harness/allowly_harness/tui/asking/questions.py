@@ -25,14 +25,14 @@ from allowly_harness.approvers.pending import (
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.sanitize import plain
 from allowly_harness.protocol.models import Answer, ApprovalRequest
-from allowly_harness.tui.approval import Aside, Outcome, key_time
-from allowly_harness.tui.approval_text import closed_words
-from allowly_harness.tui.banner import WaitingBanner
-from allowly_harness.tui.cards import Asked, Cards
-from allowly_harness.tui.drafts import Drafts
+from allowly_harness.tui.asking.approval import Aside, Outcome, key_time
+from allowly_harness.tui.asking.banner import WaitingBanner
+from allowly_harness.tui.asking.cards import Asked, Cards
+from allowly_harness.tui.asking.drafts import Drafts
+from allowly_harness.tui.asking.notify import Notifier, Setting
+from allowly_harness.tui.asking.reminders import Reminders
+from allowly_harness.tui.asking.wording import closed_words
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
-from allowly_harness.tui.notify import Notifier, Setting
-from allowly_harness.tui.reminders import Reminders
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import WaitStatus

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Final
 
 from allowly_harness.protocol.models import ApprovalRequest
+from allowly_harness.tui.asking.typedword import Typed, TypedWord
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
-from allowly_harness.tui.typedword import Typed, TypedWord
 
 HOLD_OFF_SECONDS: Final = 1.2
 """How long keys are thrown away after the question was painted, changed or came back into view."""

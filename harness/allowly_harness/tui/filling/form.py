@@ -28,10 +28,10 @@ from allowly_harness.forms.loading import Entries, Entry, Slot, State, path_of
 from allowly_harness.forms.reading import read_form
 from allowly_harness.forms.state import Examination, FormProblem, FormRow, FormState
 from allowly_harness.forms.status import NEEDED, slot_of, status_of
-from allowly_harness.tui.form_fields import FormFields
-from allowly_harness.tui.form_inputs import FormLine, FormText, Said
-from allowly_harness.tui.form_picker import PickerScreen
-from allowly_harness.tui.form_rows import about
+from allowly_harness.tui.filling.fields import FormFields
+from allowly_harness.tui.filling.inputs import FormLine, FormText, Said
+from allowly_harness.tui.filling.picker import PickerScreen
+from allowly_harness.tui.filling.rows import about
 from allowly_harness.tui.lines import content
 
 CHECK_SECONDS: Final = 0.2

@@ -15,7 +15,7 @@ from allowly_harness.forms.fields import NOTHING, Field, Kind, show_json
 from allowly_harness.forms.hints import hint
 from allowly_harness.forms.loading import Entry, State
 from allowly_harness.forms.state import FormRow
-from allowly_harness.tui.form_inputs import FormLine, FormText
+from allowly_harness.tui.filling.inputs import FormLine, FormText
 from allowly_harness.tui.lines import content
 
 TYPED_KINDS: Final = frozenset({Kind.TEXT, Kind.NUMBER, Kind.INTEGER, Kind.LIST, Kind.JSON})

@@ -25,9 +25,9 @@ from allowly_harness.display.sanitize import Shown, block, identifier, joined, o
 from allowly_harness.forms.drafting import defaults
 from allowly_harness.forms.reading import read_form
 from allowly_harness.forms.state import FormState
-from allowly_harness.tui.browser import MAX_URL_CHARACTERS, host_of, open_in_browser, why_not_opened
-from allowly_harness.tui.form import FormPane
-from allowly_harness.tui.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.filling.browser import MAX_URL_CHARACTERS, host_of, open_in_browser, why_not_opened
+from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.lines import LinesView
 
 MAX_MESSAGE_CHARACTERS: Final = 8_000

@@ -16,12 +16,12 @@ from textual.widgets.option_list import Option
 from allowly_harness.approvers.pending import Pending, PendingQuestion, PendingQueue, is_open
 from allowly_harness.display.clock import Clock
 from allowly_harness.protocol.models import Answer
-from allowly_harness.tui import pending_rows as rows
-from allowly_harness.tui.approval_text import key_row
-from allowly_harness.tui.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking import pending_rows as rows
+from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking.marked import ApproveMarkedScreen
+from allowly_harness.tui.asking.wording import key_row
 from allowly_harness.tui.keymap import Keymap
 from allowly_harness.tui.lines import content
-from allowly_harness.tui.marked import ApproveMarkedScreen
 
 FEWEST_TOGETHER: Final = 2
 """One call is approved on its own card."""

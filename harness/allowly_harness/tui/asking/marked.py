@@ -21,13 +21,13 @@ from allowly_harness.display.clock import Clock
 from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
 from allowly_harness.protocol.models import Answer
-from allowly_harness.tui.approval_text import key_row
-from allowly_harness.tui.card_body import SCROLLS
-from allowly_harness.tui.coverage import Coverage
-from allowly_harness.tui.gesture import DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking.card_body import SCROLLS
+from allowly_harness.tui.asking.coverage import Coverage
+from allowly_harness.tui.asking.gesture import DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking.typedword import Typed, TypedWord
+from allowly_harness.tui.asking.wording import key_row
 from allowly_harness.tui.keymap import Keymap
 from allowly_harness.tui.lines import LinesView
-from allowly_harness.tui.typedword import Typed, TypedWord
 
 
 class ApproveMarkedScreen(ModalScreen[int]):

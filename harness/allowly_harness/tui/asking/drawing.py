@@ -10,12 +10,12 @@ from allowly_harness.display.card import summary_of
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.sanitize import joined
 from allowly_harness.protocol.models import ApprovalRequest
-from allowly_harness.tui import approval_text as words
-from allowly_harness.tui.card_body import CardBody
-from allowly_harness.tui.gesture import QuestionKeys
+from allowly_harness.tui.asking import wording as words
+from allowly_harness.tui.asking.card_body import CardBody
+from allowly_harness.tui.asking.gesture import QuestionKeys
+from allowly_harness.tui.asking.writing import Purpose
 from allowly_harness.tui.keymap import Keymap
 from allowly_harness.tui.lines import content
-from allowly_harness.tui.writing import Purpose
 
 
 class CardWords:

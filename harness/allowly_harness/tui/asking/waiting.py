@@ -19,9 +19,9 @@ from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.reasons import explain
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
 from allowly_harness.protocol.models import Answer, ApprovalRequest, Verification
-from allowly_harness.tui.approval_text import key_row
-from allowly_harness.tui.card_body import SCROLLS
-from allowly_harness.tui.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking.card_body import SCROLLS
+from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.asking.wording import key_row
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
 from allowly_harness.tui.lines import LinesView
 

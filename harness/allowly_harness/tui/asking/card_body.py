@@ -11,7 +11,7 @@ from typing import Final
 from allowly_harness.display.card import build_card, full_view
 from allowly_harness.display.layout import Line, lay_out, lay_out_sections
 from allowly_harness.protocol.models import ApprovalRequest
-from allowly_harness.tui.coverage import Coverage
+from allowly_harness.tui.asking.coverage import Coverage
 from allowly_harness.tui.lines import LinesView
 from allowly_harness.tui.searching import Search
 

@@ -21,9 +21,9 @@ from allowly_harness.display.diff import diff_sections
 from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import identifier, joined, plain
 from allowly_harness.protocol.models import ApprovalRequest, ToolCall
-from allowly_harness.tui.approval_text import key_row
-from allowly_harness.tui.form import FormPane
-from allowly_harness.tui.gesture import ARM_SECONDS
+from allowly_harness.tui.asking.gesture import ARM_SECONDS
+from allowly_harness.tui.asking.wording import key_row
+from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.keymap import Keymap
 from allowly_harness.tui.lines import LinesView, content
 

@@ -13,11 +13,11 @@ from allowly_harness.approvers.elicitation import ElicitationReply
 from allowly_harness.approvers.pending import Pending, PendingElicitation, PendingQuestion, PendingQueue, PendingWait
 from allowly_harness.display.clock import Clock
 from allowly_harness.protocol.models import Answer
-from allowly_harness.tui.approval import ApprovalScreen, Outcome
-from allowly_harness.tui.elicitation import ElicitationScreen
+from allowly_harness.tui.asking.approval import ApprovalScreen, Outcome
+from allowly_harness.tui.asking.pending import PendingScreen
+from allowly_harness.tui.asking.waiting import WaitingScreen
+from allowly_harness.tui.filling.elicitation import ElicitationScreen
 from allowly_harness.tui.keymap import Keymap
-from allowly_harness.tui.pending import PendingScreen
-from allowly_harness.tui.waiting import WaitingScreen
 
 Asked: TypeAlias = PendingQuestion | PendingElicitation
 """What opens by itself."""

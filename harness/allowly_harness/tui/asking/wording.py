@@ -13,9 +13,9 @@ from allowly_harness.display.clock import Deadline
 from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, joined, one_line, own, plain
 from allowly_harness.protocol.models import ApprovalRequest
-from allowly_harness.tui.gesture import Meaning, QuestionKeys, habit
+from allowly_harness.tui.asking.gesture import Meaning, QuestionKeys, habit
+from allowly_harness.tui.asking.writing import Purpose
 from allowly_harness.tui.keymap import Keymap
-from allowly_harness.tui.writing import Purpose
 
 LAST_SECONDS: Final = 10
 """From here on the countdown stands in words and in another colour."""

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from allowly_harness.forms.loading import Slot
 from allowly_harness.forms.state import FormProblem, FormRow, FormState
-from allowly_harness.tui.form_rows import MAX_LABEL_COLUMNS, FieldRow, label_columns
+from allowly_harness.tui.filling.rows import MAX_LABEL_COLUMNS, FieldRow, label_columns
 
 STACKED_COLUMNS: Final = 46
 """In less width than this, in columns, the names stand above the controls."""

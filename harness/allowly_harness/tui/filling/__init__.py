@@ -1,0 +1,1 @@
+"""Forms on the full screen, and what servers ask for with them."""
