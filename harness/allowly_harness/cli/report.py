@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from allowly_harness.cli.exits import OUTCOME_CODES, ExitCode, fail, say
 
@@ -49,11 +49,11 @@ class Report:
             code = ExitCode.TOOL_FAILED
         said = [_inert(getattr(block, "text", f"[{block.type}]")) for block in result.content]
         if self._json:
-            self._write_document(code, result, approval)
+            code = self._write_document(code, result, approval) or code
         elif ran:
             text = _data(result)
             # A terminal is shown what is safe to draw; a file or a pipe gets the data as it came.
-            _write(_inert(text) if sys.stdout.isatty() else text)
+            code = _write(_inert(text) if sys.stdout.isatty() else text) or code
         if not ran:
             for text in said:
                 say(text)
@@ -72,11 +72,11 @@ class Report:
 
     def _write_document(
         self,
-        code: ExitCode,
+        code: int,
         result: types.CallToolResult | None,
         approval: Mapping[str, Any],
         message: str | None = None,
-    ) -> None:
+    ) -> ExitCode | None:
         outcome = approval.get("outcome") or ("allowed" if result else None)
         if code is ExitCode.UNKNOWN_OUTCOME:
             outcome = _UNKNOWN
@@ -87,12 +87,12 @@ class Report:
             "digest": approval.get("digest") or self._digest,
             "is_error": result.is_error if result else True,
             "content": _dumped(result).get("content", []) if result else [],
-            "structured": result.structured_content if result else None,
+            "structured": _without_constants(result.structured_content) if result else None,
             "seconds": round(time.monotonic() - self._started, 3),
             "message": message,
         }
         # In ASCII, so that no byte of it means anything to a terminal; DEL is the one that JSON leaves.
-        _write(json.dumps(document).replace("\x7f", "\\u007f"))
+        return _write(json.dumps(document, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 def _dumped(result: types.CallToolResult) -> dict[str, Any]:
@@ -104,17 +104,38 @@ def _data(result: types.CallToolResult) -> str:
     if result.content and all(block.type == "text" for block in result.content):
         return "\n".join(getattr(block, "text", "") for block in result.content)
     if not result.content and result.structured_content is not None:
-        return json.dumps(result.structured_content, indent=2)
+        return json.dumps(_without_constants(result.structured_content), indent=2, allow_nan=False)
     return result.model_dump_json(by_alias=True, exclude_none=True, exclude={"meta"}, indent=2)
 
 
-def _write(text: str) -> None:
-    """Write to standard output; that nobody reads it any more does not change that the tool ran."""
-    with suppress(BrokenPipeError):
+def _without_constants(value: Any) -> Any:
+    """Return a value without NaN and infinities, which JSON does not know; null stands for them."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _without_constants(item) for name, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_without_constants(item) for item in value]
+    return value
+
+
+def _write(text: str) -> ExitCode | None:
+    """Write to standard output. That nobody reads it any more does not change that the tool ran.
+
+    Returns:
+        The code to exit with where it could not be written; `None` otherwise.
+    """
+    try:
         sys.stdout.buffer.write(f"{text}\n".encode(errors="backslashreplace"))
         sys.stdout.flush()
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # What is still in the buffer would be written, and would fail, once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return None
+        fail(f"the call has ended, but its result cannot be written: {error.strerror or error}", ExitCode.TOOL_FAILED)
+        return ExitCode.TOOL_FAILED
+    return None
 
 
 def _inert(text: str) -> str:
