@@ -6,8 +6,6 @@ send a key to another authority than the one that was meant.
 
 from __future__ import annotations
 
-import os
-import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -15,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from allowly_harness.bounded import read_bounded
 from allowly_harness.protocol.errors import ConfigurationError
 
 MAX_FILE_BYTES: Final = 64 * 1024
@@ -75,7 +74,7 @@ def read_configuration(path: Path) -> dict[str, dict[str, Any]]:
             names the file, the setting and the nearest known name.
     """
     try:
-        document = tomllib.loads(_content(path).decode("utf-8"))
+        document = tomllib.loads(read_bounded(path, MAX_FILE_BYTES)[0].decode("utf-8"))
     except FileNotFoundError:
         document = {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -102,15 +101,3 @@ def _check(path: Path, table: str, setting: str, value: Any) -> None:
 def _nearest(name: str, known: Mapping[str, Any]) -> str:
     found = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {found[0]!r}?" if found else f"; known are {', '.join(known)}"
-
-
-def _content(path: Path) -> bytes:
-    # Not blocking, or a pipe in the file's place would hold the program up for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError("it is not a regular file")
-        content = file.read(MAX_FILE_BYTES + 1)
-    if len(content) > MAX_FILE_BYTES:
-        raise OSError(f"it is longer than {MAX_FILE_BYTES} bytes")
-    return content

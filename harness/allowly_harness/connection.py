@@ -15,8 +15,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
 
 import anyio
+import httpx2
 import mcp_types as types
 from mcp import MCPError, StdioServerParameters, stdio_client
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import ValidationError
 
@@ -35,6 +37,12 @@ CONNECT_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 15.0
 """How long closing may take; the SDK needs up to 7 for a server that ignores everything."""
 
+HTTP_SECONDS: Final = 30.0
+"""How long connecting to a server with headers may take, and sending to it: the SDK's own limit."""
+
+HTTP_READ_SECONDS: Final = 300.0
+"""How long a server with headers may hold a response open in silence: the SDK's own limit."""
+
 LOG_TAIL_BYTES: Final = 2000
 """How much of the server's own last words is quoted when it cannot be reached."""
 
@@ -42,7 +50,7 @@ Era = Literal["auto", "legacy", "modern"]
 
 
 def connect(
-    server: str | Sequence[str] | AbstractAsyncContextManager[tuple[Any, Any]],
+    server: str | Sequence[str] | ServerSpec | AbstractAsyncContextManager[tuple[Any, Any]],
     *,
     approver: Approver | AskFunction | Desk | None = None,
     authority: AuthorityClient | None = None,
@@ -58,7 +66,7 @@ def connect(
 
     Args:
         server: A URL (streamable HTTP), a Python or JavaScript file, a command line, a command as a
-            sequence of words, `demo:NAME`, or an `mcp` transport that yields two streams.
+            sequence of words, `demo:NAME`, a spec, or an `mcp` transport that yields two streams.
         approver: See `ApprovingClientSession`.
         authority: See `ApprovingClientSession`.
         name: What to call the server instead of what its spec suggests.
@@ -77,7 +85,7 @@ def connect(
         ConfigurationError: The server cannot be named so.
         ServerUnreachable: On entering: it did not start, answer, or agree on a version in time.
     """
-    spec = parse_server(server) if isinstance(server, str | Sequence) else None
+    spec = parse_server(server) if isinstance(server, str | Sequence | ServerSpec) else None
     options |= {"approver": approver, "authority": authority}
     if spec is not None:
         options["server"] = spec.info
@@ -89,7 +97,7 @@ def connect(
         transport = _Transport(spec, env, cwd, log)
     else:
         transport = cast("AbstractAsyncContextManager[tuple[Any, Any]]", server)
-    return _Connection(transport, era, connect_seconds, log if spec and spec.command else None, options)
+    return _Connection(transport, era, connect_seconds, log if spec and spec.command else None, options, spec=spec)
 
 
 class _Transport:
@@ -101,17 +109,27 @@ class _Transport:
 
     async def __aenter__(self) -> tuple[Any, Any]:
         async with AsyncExitStack() as stack:
-            if self._spec.url is not None:
-                streams = await stack.enter_async_context(streamable_http_client(self._spec.url))
-            else:
-                command, *args = self._spec.command
-                parameters = StdioServerParameters(
-                    command=command, args=args, env=dict(self._env) if self._env else None, cwd=self._cwd
-                )
-                errlog = stack.enter_context(_fresh_log(self._log))
-                streams = await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
+            streams = await (self._reach(stack, self._spec.url) if self._spec.url is not None else self._start(stack))
             self._stack = stack.pop_all()
         return streams
+
+    async def _reach(self, stack: AsyncExitStack, url: str) -> tuple[Any, Any]:
+        headers = dict(self._spec.headers)
+        if self._spec.sse:
+            return await stack.enter_async_context(sse_client(url, headers=headers))
+        if not headers:
+            return await stack.enter_async_context(streamable_http_client(url))
+        timeout = httpx2.Timeout(HTTP_SECONDS, read=HTTP_READ_SECONDS)
+        client = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=timeout))
+        return await stack.enter_async_context(streamable_http_client(url, http_client=client))
+
+    async def _start(self, stack: AsyncExitStack) -> tuple[Any, Any]:
+        command, *args = self._spec.command
+        # What the caller says wins over what the server's own configuration says.
+        env = {**self._spec.env, **(self._env or {})}
+        parameters = StdioServerParameters(command=command, args=args, env=env or None, cwd=self._cwd or self._spec.cwd)
+        errlog = stack.enter_context(_fresh_log(self._log))
+        return await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -139,8 +157,11 @@ class _Connection:
         connect_seconds: float,
         log: Path | None,
         options: dict[str, Any],
+        *,
+        spec: ServerSpec | None,
     ) -> None:
         self._transport = transport
+        self._spec = spec
         self._era: Era = era
         self._limit = connect_seconds
         self._log = log
@@ -207,7 +228,8 @@ class _Connection:
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__
         server = self._options.get("server")
         configured = getattr(server, "configured", None) or getattr(server, "name", None) or server or "the server"
-        return f"cannot connect to {configured}: {reason}{self._last_words()}"
+        said = f"cannot connect to {configured}: {reason}{self._last_words()}"
+        return self._spec.without_secrets(said) if self._spec is not None else said
 
     def _log_size(self) -> int:
         try:

@@ -6,10 +6,11 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,31 +18,76 @@ from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
 
 _RUNTIMES: Final = {".py": sys.executable, ".js": "node", ".mjs": "node", ".cjs": "node"}
+SHORTEST_SECRET: Final = 6
+"""Shorter values of variables and headers are not taken out of messages, in characters."""
+
+
+def _nothing() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """How to reach one server: by `url`, or by starting `command`."""
+    """How to reach one server: by `url`, or by starting `command`.
+
+    Attributes:
+        info: What it is called and how it is reached, fit to be shown.
+        url: Where it is. It may hold credentials.
+        command: The program and its arguments.
+        env: Variables for a started server. Values may be secrets.
+        cwd: Where it starts; `None` for the current folder.
+        headers: Headers for every request. Values may be secrets.
+        sse: Whether `url` speaks the older HTTP+SSE transport.
+    """
 
     info: ServerInfo
-    url: str | None = None
-    command: tuple[str, ...] = ()
+    url: str | None = field(default=None, repr=False)
+    command: tuple[str, ...] = field(default=(), repr=False)
+    env: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    cwd: Path | None = None
+    headers: Mapping[str, str] = field(default_factory=_nothing, repr=False)
+    sse: bool = False
+
+    def without_secrets(self, text: str) -> str:
+        """Return a message about the server without the values that its configuration holds."""
+        if self.url is not None:
+            text = text.replace(self.url, self.info.configured)
+        query = urlsplit(self.url or "").query
+        values = {*self.env.values(), *self.headers.values(), query}
+        values |= {value.split()[-1] for value in self.headers.values() if value.strip()}
+        for value in sorted(values, key=len, reverse=True):
+            if len(value) >= SHORTEST_SECRET:
+                text = text.replace(value, "<masked>")
+        return text
 
 
-def parse_server(server: str | Sequence[str]) -> ServerSpec:
+def is_url(text: str) -> bool:
+    """Tell whether text is the URL of a server."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def names_file(text: str) -> bool:
+    """Tell whether text is a file that can be started: a program, or one of Python or JavaScript."""
+    path = Path(text)
+    return _is_file(path) and (path.suffix in _RUNTIMES or os.access(path, os.X_OK))
+
+
+def parse_server(server: str | Sequence[str] | ServerSpec) -> ServerSpec:
     """Read a server's name as users write it.
 
     Args:
-        server: An http(s) URL; a Python or JavaScript file; `demo:NAME`; a command line; or a command
-            as a sequence of words, which is taken as it is.
+        server: An http(s) URL; a Python or JavaScript file; `demo:NAME`; a command line; a command
+            as a sequence of words, which is taken as it is; or a spec.
 
     Raises:
         ConfigurationError: Nothing of that name can be reached or started; the message says why.
     """
+    if isinstance(server, ServerSpec):
+        return server
     if not isinstance(server, str):
         return _command(tuple(server), shlex.join(server))
     text = server.strip()
-    if text.lower().startswith(("http://", "https://")):
+    if is_url(text):
         return _url(text)
     if text.startswith("demo:"):
         return _demo(text.removeprefix("demo:"))
@@ -62,7 +108,7 @@ def parse_server(server: str | Sequence[str]) -> ServerSpec:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:
+    except (OSError, ValueError):
         # A name that no file can have, such as one that is too long.
         return False
 

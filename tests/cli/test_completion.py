@@ -44,7 +44,7 @@ def offered(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("allowly-harness ", ["demo", "connect", "call", "authority", "doctor", "completion"]),
+        ("allowly-harness ", ["demo", "connect", "call", "servers", "authority", "doctor", "completion"]),
         ("allowly-harness con", ["connect"]),
         ("allowly-harness authority ", ["grant", "serve"]),
         # Bash splits at the colon and replaces only what follows it.

@@ -66,13 +66,14 @@ def call(
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
+    trust_project: bool,
     timeout: float,
     era: str,
 ) -> int:
     """Call one TOOL of SERVER; ask on the terminal if the server demands it.
 
-    SERVER is a URL, a Python or JavaScript file, a command in quotes, or demo:NAME. The result goes to
-    standard output, everything else to standard error.
+    SERVER is a URL, a Python or JavaScript file, a command in quotes, demo:NAME, or a name that
+    allowly-harness servers lists. The result goes to standard output, everything else to standard error.
 
     \b
     allowly-harness call demo:mail send_email --arg to=ada@example.com \\
@@ -91,13 +92,20 @@ def call(
     digest, is_error, content, structured, seconds (the person's time included) and message.
     """
     from allowly_harness.cli.given import read_given
+    from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.report import Report
     from allowly_harness.cli.running import run
+    from allowly_harness.protocol.errors import ConfigurationError
 
     given = read_given(pairs, text)
+    report = Report(output)
+    try:
+        taken = take_server(server, trust_project=trust_project, may_ask=not given.from_stdin)
+    except ConfigurationError as error:
+        return report.unanswered(str(error), code_of(error))
     target = Target(
-        server,
+        taken,
         authority,
         acting_as,
         parse_variables(variables),
@@ -106,7 +114,6 @@ def call(
         quiet,
         requester="you, with a single call",
     )
-    report = Report(output)
     one = _Call(target, tool, given, report, unattended, not no_check, quiet)
     return run(one.make, on_failure=report.failed)
 

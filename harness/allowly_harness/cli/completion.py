@@ -80,7 +80,7 @@ def _words(line: str) -> list[str]:
 @click.command(short_help="Print a completion script for your shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    """Print a script with which SHELL completes commands, options, demo servers and files.
+    """Print a script with which SHELL completes commands, options, servers and files.
 
     \b
     bash: echo 'eval "$(allowly-harness completion bash)"' >> ~/.bashrc

@@ -43,12 +43,14 @@ def connect(
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
+    trust_project: bool,
     timeout: float,
     era: str,
 ) -> int:
     """Open a session on SERVER: see its tools, call them, answer what it asks.
 
-    SERVER is a URL, a Python or JavaScript file, a command, or demo:NAME. Without --tui or --chat the
+    SERVER is a URL, a Python or JavaScript file, a command, demo:NAME, or a name that
+    allowly-harness servers lists: NAME, or FILE#NAME where several files have it. Without --tui or --chat the
     full screen is used where the terminal can draw it. Both do the same; --chat is the one that screen
     readers can follow. Colours are left out where NO_COLOR is set.
 
@@ -57,11 +59,16 @@ def connect(
     allowly-harness connect http://127.0.0.1:8000/mcp --authority https://api.allowly.ai
     allowly-harness connect --chat -- python my_server.py --verbose
     """
+    from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.running import run
+    from allowly_harness.protocol.errors import ConfigurationError
 
-    command = (server, *arguments) if arguments else server
-    target = Target(command, authority, acting_as, parse_variables(variables), era, timeout)
+    try:
+        taken = take_server((server, *arguments) if arguments else server, trust_project=trust_project)
+    except ConfigurationError as error:
+        return fail(str(error), code_of(error))
+    target = Target(taken, authority, acting_as, parse_variables(variables), era, timeout)
     return run(lambda: open_front_end(target, front_end, theme=theme))
 
 

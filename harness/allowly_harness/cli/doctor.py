@@ -31,6 +31,7 @@ def doctor(
     output: Literal["text", "json"],
     authority: str | None,
     variables: Sequence[str],
+    trust_project: bool,
     timeout: float,
     era: str,
 ) -> int:
@@ -49,13 +50,23 @@ def doctor(
 
     if server is None:
         return run(lambda: _examine(None, authority, output))
+    from allowly_harness.cli.checkups.finding import Finding
+    from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.opening import Target
+    from allowly_harness.protocol.errors import ConfigurationError
 
-    target = Target(server, authority, None, parse_variables(variables), era, timeout, quiet=True)
+    try:
+        taken = take_server(server, trust_project=trust_project)
+    except ConfigurationError as error:
+        refused = Finding.fail("server", str(error), code=code_of(error))
+        return run(lambda: _examine(None, authority, output, refused))
+    target = Target(taken, authority, None, parse_variables(variables), era, timeout, quiet=True)
     return run(lambda: _examine(target, authority, output))
 
 
-async def _examine(target: Target | None, authority: str | None, output: Literal["text", "json"]) -> int:
+async def _examine(
+    target: Target | None, authority: str | None, output: Literal["text", "json"], refused: Finding | None = None
+) -> int:
     found: list[Finding] = []
 
     def tell(finding: Finding) -> None:
@@ -64,6 +75,8 @@ async def _examine(target: Target | None, authority: str | None, output: Literal
             click.echo(finding.line())
 
     await _look_at_all(tell, target, authority)
+    if refused is not None:
+        tell(refused)
     code = next((one.code for one in found if one.status == "FAIL"), ExitCode.DONE)
     if output == "json":
         # In ASCII: servers word parts of it, and a terminal may be reading.

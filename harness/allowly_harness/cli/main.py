@@ -15,6 +15,7 @@ from allowly_harness.cli.connect import connect
 from allowly_harness.cli.demo import demo
 from allowly_harness.cli.doctor import doctor
 from allowly_harness.cli.exits import ExitCode, fail
+from allowly_harness.cli.servers import servers
 
 
 class InOrder(click.Group):
@@ -43,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, connect, call, authority, doctor, completion):
+for command in (demo, connect, call, servers, authority, doctor, completion):
     cli.add_command(command)
 
 

@@ -20,6 +20,7 @@ from allowly_harness.settings import EMBEDDED, Settings, load_settings
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
     from allowly_harness.approvers.base import Approver
+    from allowly_harness.servers import ServerSpec
     from allowly_harness.session import ApprovingClientSession
 
 DEMO_PREFIX = "demo:"
@@ -30,7 +31,7 @@ class Target:
     """Which server a command works with, and how.
 
     Attributes:
-        server: As the user named it.
+        server: As the user named it, or what a name stands for.
         authority: What `--authority` said.
         acting_as: What `--as` said.
         variables: For a started server.
@@ -41,7 +42,7 @@ class Target:
         mail: Where a demo server delivers; `None` for a folder that lives as long as the connection.
     """
 
-    server: str | Sequence[str]
+    server: str | Sequence[str] | ServerSpec
     authority: str | None = None
     acting_as: str | None = None
     variables: dict[str, str] = field(default_factory=dict[str, str], repr=False)
@@ -55,6 +56,13 @@ class Target:
     def is_demo(self) -> bool:
         """Whether it is one of our demo servers, which need an authority to start at all."""
         return isinstance(self.server, str) and self.server.startswith(DEMO_PREFIX)
+
+    @property
+    def label(self) -> str:
+        """What the server is called while it is being reached."""
+        if isinstance(self.server, str):
+            return self.server
+        return self.server[0] if isinstance(self.server, Sequence) else self.server.info.name
 
 
 @contextmanager
@@ -132,8 +140,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
 
     settings = load_settings(target.authority)
     if sys.stderr.isatty() and not target.quiet:
-        named = target.server if isinstance(target.server, str) else target.server[0]
-        say(f"Connecting to {plain(named)} ...")
+        say(f"Connecting to {plain(target.label)} ...")
     if target.is_demo and settings.authority is None:
         settings = replace(settings, authority=EMBEDDED)
     # Half a second of imports: in a thread, so that a screen that is there already takes keys.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,15 +15,22 @@ if TYPE_CHECKING:
 DEMO_SERVERS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
 """The demo servers, by the name that stands behind `demo:`."""
 
+_ORDINARY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@/+-]{0,127}")
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def complete_server(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Complete a server: the demo servers, and files."""
+    """Complete a server: the demo servers, names from the files of other hosts, and files."""
     from click.shell_completion import CompletionItem
 
-    demos = [name for name in (f"demo:{kind}" for kind in DEMO_SERVERS) if name.startswith(incomplete)]
-    return [*(CompletionItem(name) for name in demos), CompletionItem(incomplete, type="file")]
+    from allowly_harness.hosts import find_servers
+
+    names = [f"demo:{kind}" for kind in DEMO_SERVERS]
+    # Others write these files, and a shell reads what is offered: names of ordinary characters alone.
+    names += sorted({entry.name for entry in find_servers().entries if _ORDINARY.fullmatch(entry.name)})
+    offered = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return [*offered, CompletionItem(incomplete, type="file")]
 
 
 def complete_authority(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
@@ -69,6 +77,11 @@ _CONNECTION_OPTIONS: Final = (
         metavar="NAME[=VALUE]",
         shell_complete=complete_variable,
         help="Hand a variable to a started server; without a value, ours is handed on. Repeatable.",
+    ),
+    click.option(
+        "--trust-project",
+        is_flag=True,
+        help="Start a server that a file of the project names without asking: you have seen its command.",
     ),
     click.option(
         "--timeout",
