@@ -82,7 +82,10 @@ class Screen:
         while text not in self.bytes:
             ready, _, _ = select.select([self._master], [], [], max(0.0, end - time.monotonic()))
             assert ready, f"{text!r} did not come: {self.bytes[-2000:]!r}"
-            self.bytes += os.read(self._master, 65536)
+            try:
+                self.bytes += os.read(self._master, 65536)
+            except OSError:  # the program has ended
+                pytest.fail(f"{text!r} did not come: {self.bytes[-2000:]!r}")
 
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)

@@ -21,6 +21,7 @@ class Server:
         self.losses: list[asyncio.Future[str]] = []
         self.refuses: Exception | None = None
         self.hangs = False
+        self.left_in_order = 0
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Server"]:
@@ -32,6 +33,7 @@ class Server:
         self.tasks.append(asyncio.current_task())
         try:
             yield self
+            self.left_in_order += 1
         finally:
             self.tasks.append(asyncio.current_task())
 
@@ -73,6 +75,7 @@ async def test_a_session_is_closed_in_the_task_that_opened_it():
     await running.stop()
 
     assert server.tasks[0] is server.tasks[1]
+    assert server.left_in_order == 1
     assert running.states == [LinkState.CONNECTING, LinkState.CONNECTED, LinkState.CLOSED]
 
 

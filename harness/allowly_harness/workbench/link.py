@@ -63,6 +63,7 @@ class Link:
         self._open = open_session
         self._changed = changed
         self._session: ServerSession | None = None
+        self._opened = False
         self._again = asyncio.Event()
         self._stop = asyncio.Event()
 
@@ -92,9 +93,10 @@ class Link:
         """Open the session, again after each `reconnect`, until `stop` or until the first attempt fails."""
         while not self._stop.is_set():
             self._again.clear()
+            self._opened = False
             self._set(LinkState.CONNECTING)
             try:
-                await _first(self._one_connection(), self._stop.wait())
+                await _first(self._one_connection(), self._opening_stopped())
             except Exception as error:  # noqa: BLE001 - kept for whoever started the link
                 if self.times == 0:
                     self.failure = error
@@ -107,14 +109,25 @@ class Link:
 
     async def _one_connection(self) -> None:
         async with self._open() as session:
+            self._opened = True
             self._session = session
             self.times += 1
             self._set(LinkState.CONNECTED)
+            lost = asyncio.ensure_future(session.until_lost())
             try:
-                # Said at once: closing what is left of a lost connection may take seconds.
-                self._lose(await session.until_lost())
+                await _first(asyncio.shield(lost), self._stop.wait())
+                if lost.done():
+                    # Said at once: closing what is left of a lost connection may take seconds.
+                    self._lose(lost.result())
             finally:
+                lost.cancel()
                 self._session = None
+
+    async def _opening_stopped(self) -> None:
+        # An open connection is left in order; one that is being opened can only be broken off.
+        await self._stop.wait()
+        if self._opened:
+            await asyncio.get_running_loop().create_future()
 
     def _lose(self, why: str) -> None:
         self._session = None
