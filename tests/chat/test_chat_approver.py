@@ -212,6 +212,16 @@ async def test_no_byte_of_an_attack_reaches_the_terminal(terminal, question, nam
     assert not re.search(r"[\u200b-\u200f\u2028-\u202e\u2060-\u2069\u3164\u2800\ufeff\U000e0000-\U000e007f]", written)
 
 
+async def test_without_a_prompt_to_go_back_to_nothing_is_said_to_be_put_aside(terminal, question):
+    """The same word must not keep a call in one place and end it in another without a word."""
+    answer = await answer_to(terminal, question(), "?\rlater\r")
+
+    assert answer == Answer.defer()
+    assert "view | defer | ?:" in terminal.text
+    assert "Left open. This call ends here, and nothing ran." in terminal.text
+    assert "put it aside" not in terminal.text
+
+
 async def test_waiting_can_be_given_up_left_open_and_hurried(terminal, question):
     request = question(kind="escalate", escalation_to="compliance")
     status = WaitStatus()

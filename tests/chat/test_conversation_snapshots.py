@@ -101,10 +101,10 @@ async def test_an_escalation_that_is_awaited_behind_the_prompt(chat, mail, termi
         for shown, typed in (
             ("mail> ", "/call transfer amount=12.5"),
             ("wait | ", "wait"),
-            ("back | ", "back"),
+            ("| check", "later"),
             ("mail> ", "/pending"),
             ("mail> ", "/pending 2"),
-            ("back | ", "give up"),
+            ("| check", "give up"),
         ):
             await terminal.then(shown)
             terminal.type(f"{typed}\r")

@@ -97,7 +97,7 @@ class ChatApprover:
             self.console.leave(place)
 
     async def watch(self, request: ApprovalRequest, status: WaitStatus) -> Answer:
-        """Show that somebody else is asked; ends with `later`, `give up` or the decision."""
+        """Show that somebody else is asked; ends with `defer`, `give up` or the decision."""
         if not self._terminal():
             await anyio.sleep_forever()
         try:

@@ -28,8 +28,7 @@ MAX_MESSAGE_LINES: Final = 20
 OPENER_SECONDS: Final = 10.0
 """How long the system may take to start a browser."""
 
-_FORM_ANSWERS: Final = "fill | decline | later | ?: "
-_URL_ANSWERS: Final = "open | done | decline | later | ?: "
+_LATER: Final = "later (it waits on), "
 
 OpenPage = Callable[[str], bool]
 
@@ -75,7 +74,7 @@ def _draw(item: PendingElicitation) -> None:
 
 
 async def _fill(item: PendingElicitation, edit_file: EditFile | None, *, has_prompt: bool) -> ElicitationReply | None:
-    line = QuestionLine(lambda: [("", _FORM_ANSWERS)], refresh=False)
+    line = QuestionLine(lambda: [("", f"fill | decline | {'later | ' if has_prompt else ''}?: ")], refresh=False)
     flush = True
     while True:
         typed = (await line.read(flush=flush)).strip().lower()
@@ -92,13 +91,14 @@ async def _fill(item: PendingElicitation, edit_file: EditFile | None, *, has_pro
                 say(f"Put aside, the tool waits on: /pending {item.number}", "note")
                 return None
             case _:
-                say("Type fill (field by field), decline (refuse), later, or Ctrl-C to close it.", "warning")
+                later = _LATER if has_prompt else ""
+                say(f"Type fill (field by field), decline (refuse), {later}or Ctrl-C to close it.", "warning")
 
 
 async def _visit(item: PendingElicitation, *, has_prompt: bool, open_page: OpenPage) -> ElicitationReply | None:
     url = item.request.url or ""
     problem = _draw_page(url)
-    line = QuestionLine(lambda: [("", _URL_ANSWERS)], refresh=False)
+    line = QuestionLine(lambda: [("", f"open | done | decline | {'later | ' if has_prompt else ''}?: ")], refresh=False)
     asked, flush = False, True
     while True:
         typed = (await line.read(flush=flush)).strip().lower()
@@ -119,7 +119,10 @@ async def _visit(item: PendingElicitation, *, has_prompt: bool, open_page: OpenP
                 say(f"Put aside, the tool waits on: /pending {item.number}", "note")
                 return None
             case _:
-                say("Type open, done (you have been there), decline (refuse), later, or Ctrl-C to close it.", "warning")
+                later = _LATER if has_prompt else ""
+                say(
+                    f"Type open, done (you have been there), decline (refuse), {later}or Ctrl-C to close it.", "warning"
+                )
 
 
 def _draw_page(url: str) -> str:

@@ -62,7 +62,7 @@ class Question:
         self._waiting = waiting
         self._edit_file = edit_file
         self._deadline = item.deadline
-        self._choices = choices_for(request)
+        self._choices = _choices_of(request, has_prompt=has_prompt)
         self._may_approve = Verb.APPROVE in self._choices
         self._card = build_card(request, code=code if self._may_approve else None)
         self._word = self._card.word
@@ -144,8 +144,13 @@ class Question:
                 say(f"{reply.text} Nothing was decided.", "warning")
                 say(f"  {self._offers(choices)}", "note")
             case Verb.LATER if self._has_prompt:
-                say(f"Put aside, still open until {self._deadline.local_time}: /pending {self._item.number}", "note")
+                say(f"Put aside. The call waits on, until {self._deadline.local_time}.", "note")
+                say(f"  /pending {self._item.number} opens it again", "note")
                 return PutAside()
+            case Verb.LATER | Verb.DEFER:
+                say("Left open. This call ends here, and nothing ran.", "note")
+                say(f"  Somebody may still answer it elsewhere, until {self._deadline.local_time}.", "note")
+                return Answer.defer()
             case verb:
                 return _plain_answer(verb, reply)
         return None
@@ -181,7 +186,7 @@ class Question:
         say("  again asks the server for a fresh question, close ends this one", "note")
 
     def _explain(self, choices: tuple[Verb, ...]) -> None:
-        listed = [*choices, Verb.REVEAL, *([Verb.DEFER] if self._has_prompt and Verb.LATER in choices else [])]
+        listed = [*choices, Verb.REVEAL, *([Verb.DEFER] if Verb.LATER in choices else [])]
         for choice in listed:
             typed, meaning = MEANINGS[choice]
             say(f"  {typed.format(code=self._wanted):<22} {meaning}")
@@ -226,6 +231,11 @@ class Question:
             say("  Secrets are masked: view secrets shows them.", "note")
 
 
+def _choices_of(request: ApprovalRequest, *, has_prompt: bool) -> tuple[Verb, ...]:
+    """Return what may be answered. Without a prompt to go back to nothing is put aside: the call would end."""
+    return tuple(Verb.DEFER if choice is Verb.LATER and not has_prompt else choice for choice in choices_for(request))
+
+
 def closing_words(closure: Closure | None) -> str:
     """Say why a question was closed that nobody answered here."""
     if closure is None:
@@ -244,8 +254,6 @@ def _plain_answer(verb: Verb, reply: Reply) -> Answer | None:
             return Answer.respond(reply.text)
         case Verb.WAIT:
             return Answer.wait()
-        case Verb.LATER | Verb.DEFER:
-            return Answer.defer()
         case Verb.GIVE_UP:
             return Answer.deny("given up")
         case Verb.AGAIN:

@@ -32,7 +32,9 @@ class Verb(StrEnum):
     REVEAL = "view secrets"
     WAIT = "wait"
     LATER = "later"
+    """The call waits on; without a main prompt to go back to it means `defer`."""
     DEFER = "defer"
+    """The call ends."""
     HELP = "?"
     GIVE_UP = "give up"
     AGAIN = "again"
@@ -81,8 +83,8 @@ MEANINGS: Final = {
     Verb.VIEW: ("view", "print the whole call, page by page"),
     Verb.REVEAL: ("view secrets", "the same, with secrets"),
     Verb.WAIT: ("wait", "let the named approver decide, and wait for it"),
-    Verb.LATER: ("later", "leave it open for now"),
-    Verb.DEFER: ("defer", "end this call now and leave the question open at the authority"),
+    Verb.LATER: ("later", "put it aside; the call waits on, and /pending opens it again"),
+    Verb.DEFER: ("defer", "end this call now; the question stays open for an answer from elsewhere"),
     Verb.GIVE_UP: ("give up", "take the call back"),
     Verb.AGAIN: ("again", "ask the server for a fresh question"),
     Verb.CLOSE: ("close", "end this one; nothing runs"),
@@ -113,7 +115,8 @@ def parse_reply(line: str, choices: tuple[Verb, ...], code: str, *, word: str = 
     if verb in (Verb.DENY, Verb.EDIT, Verb.RESPOND) and verb in choices:
         return _with_text(Verb(verb), rest)
     plain = " ".join(words).lower()
-    for choice in (*choices, *_UNLISTED, *((Verb.DEFER,) if Verb.LATER in choices else ())):
+    leaving = (Verb.LATER, Verb.DEFER) if {Verb.LATER, Verb.DEFER} & set(choices) else ()
+    for choice in (*choices, *_UNLISTED, *leaving):
         if plain == choice and choice not in (Verb.NONE, Verb.APPROVE, Verb.RESOLVE, Verb.DENY, Verb.RESPOND):
             return Reply(choice)
     return Reply(Verb.NONE, _why_not(verb, choices))

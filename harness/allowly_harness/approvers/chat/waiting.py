@@ -84,13 +84,14 @@ class Waiting:
                 typed = " ".join((await self._line.read(flush=flush)).lower().split())
                 flush = False
                 match typed:
+                    case "later" | "back" if self._console.has_prompt:
+                        say(f"Put aside. The call waits on: /pending {self._item.number}", "note")
+                        return None
                     case "later" | "defer":
+                        say("Left open. This call ends here, and nothing ran.", "note")
                         return Answer.defer()
                     case "give up":
                         return Answer.cancel()
-                    case "back" if self._console.has_prompt:
-                        say(f"Still waiting behind the prompt: /pending {self._item.number}", "note")
-                        return None
                     case "check":
                         self._status.check_now()
                     case "":
@@ -131,10 +132,10 @@ class Waiting:
 
     @property
     def _offers(self) -> str:
-        back = "back (to the prompt, waiting on), " if self._console.has_prompt else ""
-        return f"{back}check, later (leave it open) or give up (take the call back)"
+        later = "later (to the prompt; the call waits on), " if self._console.has_prompt else ""
+        return f"{later}check, defer (end the call, leave it open) or give up (take the call back)"
 
     def _message(self) -> list[tuple[str, str]]:
-        back = "back | " if self._console.has_prompt else ""
-        words = f", {self._checked}  {back}check | later | give up: "
+        later = "later | " if self._console.has_prompt else ""
+        words = f", {self._checked}  {later}check | defer | give up: "
         return [("class:time", f"waited {self._waited}"), ("", words)]
