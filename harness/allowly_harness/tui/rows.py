@@ -35,7 +35,7 @@ class RowsView(LinesView):
         Binding("enter", "select", show=False),
     ]
     DEFAULT_CSS = """
-    RowsView > .rows--cursor { background: $boost; }
+    RowsView > .rows--cursor { background: $panel; }
     RowsView:focus > .rows--cursor { background: $block-cursor-background; color: $block-cursor-foreground; }
     RowsView:nocolor > .rows--cursor { text-style: underline; }
     RowsView:nocolor:focus > .rows--cursor { text-style: reverse; }
