@@ -11,7 +11,6 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from allowly_harness.hosts.entries import Entry
 from allowly_harness.hosts.expanding import Expander, ExpansionError
@@ -22,8 +21,6 @@ from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.servers import ServerSpec, is_url, names_file
 from allowly_harness.settings import KEY_VARIABLE
-
-_LEAST_PRINTABLE: Final = " "
 
 
 def is_command(text: str) -> bool:
@@ -112,7 +109,7 @@ def _reached(entry: Entry, expander: Expander, info: ServerInfo) -> ServerSpec:
 
 
 def _fits_header(value: str) -> bool:
-    return value.isascii() and all(letter >= _LEAST_PRINTABLE or letter == "\t" for letter in value)
+    return value.isascii() and value.replace("\t", " ").isprintable()
 
 
 def _started(entry: Entry, expander: Expander, info: ServerInfo) -> ServerSpec:

@@ -69,6 +69,7 @@ def take_server(server: str | Sequence[str], *, trust_project: bool, may_ask: bo
 
 def _tell_of_the_name(word: str) -> None:
     """Say that a program of that name comes before the server of that name."""
+    from allowly_harness.display.sanitize import plain
     from allowly_harness.hosts.finding import SEPARATOR, find_servers
     from allowly_harness.servers import is_url
 
@@ -77,7 +78,8 @@ def _tell_of_the_name(word: str) -> None:
     found = find_servers()
     files = [found.shown_path(entry.place.path) for entry in found.of_name(word)]
     if files:
-        say(f"{word} is a program here, and that is started. A server is called so, too: {files[0]}{SEPARATOR}{word}")
+        way = f"{files[0]}{SEPARATOR}{word}"
+        say(plain(f"{word} is a program here, and that is started. A server is called so, too: {way}"))
 
 
 def _nothing(text: str, surroundings: Surroundings) -> str:

@@ -65,7 +65,7 @@ def _shown(entry: Entry) -> str:
 
 
 def _notes(entry: Entry, found: Found) -> Iterator[str]:
-    from allowly_harness.display.sanitize import identifier
+    from allowly_harness.display.sanitize import identifier, plain
     from allowly_harness.hosts.finding import SEPARATOR
 
     if entry.problem:
@@ -78,7 +78,7 @@ def _notes(entry: Entry, found: Found) -> Iterator[str]:
     if names:
         yield f"with {', '.join(identifier(name).text for name in names)}"
     if len(found.of_name(entry.name)) > 1:
-        yield f"in several files: {SEPARATOR}"
+        yield f"in several files; say {plain(found.shown_path(entry.place.path))}{SEPARATOR}{identifier(entry.name)}"
 
 
 def _document(found: Found) -> dict[str, Any]:

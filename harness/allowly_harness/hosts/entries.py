@@ -157,8 +157,9 @@ def _header_fields(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _forwarded(raw: dict[str, Any]) -> tuple[str, ...]:
     given = raw.get("env_vars")
-    names = [item.get("name") if isinstance(item, dict) else item for item in given] if isinstance(given, list) else ()
-    return _texts({"env_vars": list(names)}, "env_vars") if given is not None else ()
+    if isinstance(given, list):
+        given = [cast("dict[str, Any]", item).get("name") if isinstance(item, dict) else item for item in given]
+    return _texts({"env_vars": given}, "env_vars")
 
 
 def _first_text(raw: dict[str, Any], *keys: str) -> str | None:

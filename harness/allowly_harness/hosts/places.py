@@ -96,7 +96,8 @@ class Surroundings:
     @classmethod
     def current(cls) -> Surroundings:
         """Return this process's own; the home folder stands in for a current folder that is gone."""
-        home = Path(os.path.expanduser("~")).absolute()  # noqa: PTH111 - Path.home() raises where there is none
+        # Without links, as the current folder is given; and `Path.home()` raises where there is none.
+        home = Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
         try:
             folder = Path.cwd()
         except OSError:
@@ -129,7 +130,7 @@ class Surroundings:
     def place_of(self, path: Path) -> Place:
         """Return the place that a file is, known or not; an unknown one counts as somebody else's."""
         path = Path(os.path.normpath(self.folder / path))
-        known = next((place for place in self.places() if place.path == path), None)
+        known = next((place for place in self.places() if place.path == path or _is_users(place, path)), None)
         if known is not None:
             return known
         inside = path.parent.name in {".vscode", ".cursor"}
@@ -159,3 +160,7 @@ class Surroundings:
         # Servers of the user's own start in the home folder: in the current one, what it holds could
         # take the place of what they run (`npx`, `python -m`), and nobody is asked about these.
         return [Place(path, host, USER, home, workspace) for path, host in files if path.is_absolute()]
+
+
+def _is_users(place: Place, path: Path) -> bool:
+    return place.scope == USER and os.path.realpath(place.path) == os.path.realpath(path)

@@ -8,11 +8,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from allowly_harness.display.sanitize import one_line
-from allowly_harness.display.secrets import mask, secret_ranges
+from allowly_harness.display.secrets import is_secret_name, mask, secret_ranges
 from allowly_harness.hosts.entries import MAX_TEXT_CHARACTERS, Entry
 
 # Some services put the key into the path of the address; what looks like one is long and holds a digit.
 _KEY_IN_PATH: Final = re.compile(r"(?<=/)(?=[^/]*[0-9])[A-Za-z0-9_=.~-]{20,}(?=/|$)")
+_WORD: Final = re.compile(r"[A-Za-z0-9_~+][A-Za-z0-9_~+=-]{3,199}")
 _MASKED: Final = "MASKED"
 
 
@@ -22,8 +23,21 @@ def shown_server(entry: Entry) -> str:
 
 
 def shown_command(words: tuple[str, ...]) -> str:
-    """Return a command as it would be typed, in full; what looks like a key or a password is masked."""
-    text = shlex.join(words)
+    """Return a command as it would be typed, in full; what looks like a key or a password is masked.
+
+    What stands behind an option such as `--api-key` is masked, too, if it can be nothing but a word:
+    a mask must not hide what is run.
+    """
+    shown: list[str] = []
+    before = ""
+    for word in words:
+        is_value = before.startswith("-") and is_secret_name(before.lstrip("-")) and _WORD.fullmatch(word)
+        shown.append(mask(len(word)).text if is_value else _without_secrets(shlex.quote(word)))
+        before = word
+    return " ".join(shown)
+
+
+def _without_secrets(text: str) -> str:
     pieces: list[str] = []
     position = 0
     for start, end in secret_ranges(text):
@@ -39,9 +53,7 @@ def shown_url(url: str) -> str:
     except ValueError:
         return "(an address that cannot be read)"
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
-    return (
-        shown_command((_KEY_IN_PATH.sub(_MASKED, bare),)) if "$" not in bare else _line(_KEY_IN_PATH.sub(_MASKED, bare))
-    )
+    return _without_secrets(_KEY_IN_PATH.sub(_MASKED, bare))
 
 
 def _line(text: str) -> str:
