@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shlex
-import signal
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio
 
 from allowly_harness.approvers.chat import ChatApprover
 from allowly_harness.approvers.chat.console import Console
+from allowly_harness.approvers.chat.interrupts import on_ctrl_c
 from allowly_harness.approvers.chat.text import columns, draw, is_dumb, say
 from allowly_harness.approvers.pending import Change, Pending, PendingElicitation, PendingQuestion, PendingWait
 from allowly_harness.chat.commands import CommandError, number_of
@@ -87,7 +86,7 @@ class Calls:
 
     async def follow(self, entry: CallEntry) -> None:
         """Wait for the end of a call, or until it goes on behind the prompt. Ctrl-C takes this call back."""
-        with _on_ctrl_c(lambda: self.log.cancel(entry)):
+        with on_ctrl_c(lambda: self.log.cancel(entry)):
             ended = asyncio.ensure_future(entry.end.wait())
             behind = asyncio.ensure_future(self._behind.wait())
             try:
@@ -241,21 +240,3 @@ def quoted_words(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         raise CommandError("the quotes do not match") from None
-
-
-@contextlib.contextmanager
-def _on_ctrl_c(act: Callable[[], object]) -> Generator[None]:
-    """Let Ctrl-C take one call back while it runs; the session and its server live on."""
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        loop.add_signal_handler(signal.SIGINT, act)
-    except (NotImplementedError, RuntimeError, ValueError):  # not on this system, or not in this thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        if callable(before) or isinstance(before, signal.Handlers):
-            signal.signal(signal.SIGINT, cast("Any", before))

@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+import anyio
 from prompt_toolkit.history import History
 
 from allowly_harness.approvers.chat import ChatApprover
 from allowly_harness.approvers.chat.console import Console
 from allowly_harness.approvers.chat.editor import EditFile, edit_file_with, editor_command
+from allowly_harness.approvers.chat.interrupts import on_ctrl_c
 from allowly_harness.approvers.chat.text import is_terminal, say
 from allowly_harness.approvers.pending import PendingWait
 from allowly_harness.chat.calls import Calls
-from allowly_harness.chat.commands import CommandError, parse_command
+from allowly_harness.chat.commands import Command, CommandError, parse_command
 from allowly_harness.chat.completion import CommandCompleter, Names
 from allowly_harness.chat.handlers import Handlers
 from allowly_harness.chat.history import PrivateHistory
@@ -25,6 +27,9 @@ from allowly_harness.display.sanitize import one_line, plain
 from allowly_harness.settings import TerminalSettings
 from allowly_harness.workbench.feed import LEVELS, LogLine, ServerFeed
 from allowly_harness.workbench.port import ServerSession
+
+MAX_UNASKED: Final = 10
+"""Most lines about what the server does by itself that are printed between two commands, each once."""
 
 _OWN_SOURCE: Final = "allowly-harness"
 
@@ -87,6 +92,7 @@ class _Chat:
         self._name = one_line(session.server.name, 40).text
         completer = CommandCompleter(self._offers.schemas, self._names())
         self._asked_to_leave = False
+        self._told: set[str] = set()
         self._prompt = MainPrompt(self._name, self.console, history, completer, self._toolbar)
 
     async def run(self, hints: Sequence[str]) -> int:
@@ -117,13 +123,14 @@ class _Chat:
             return True
         except EOFError:
             return not self._may_leave()
+        self._told.clear()
         async with self.console.own_turn():
             try:
                 command = parse_command(line)
                 if command.name == "quit":
                     return not self._may_leave()
-                if command.name:
-                    await self._handlers.do(command)
+                if command.name and not await self._done(command):
+                    return True
             except CommandError as error:
                 say(plain(str(error), 300), "warning")
                 return True
@@ -132,6 +139,14 @@ class _Chat:
         if command.name:
             await self._after(self._handlers)
         return True
+
+    async def _done(self, command: Command) -> bool:
+        """Do a command; `False` where Ctrl-C stopped it. The session and everything else in it goes on."""
+        with anyio.CancelScope() as scope, on_ctrl_c(scope.cancel):
+            await self._handlers.do(command)
+        if scope.cancelled_caught:
+            say("stopped; the session goes on", "note")
+        return not scope.cancelled_caught
 
     async def _after(self, done: Handlers) -> None:
         if done.prefill:
@@ -187,6 +202,11 @@ class _Chat:
         self._later(f"the server's {plain(what, 40)} have changed: /{plain(what, 40)} lists them", "note")
 
     def _later(self, text: str, style: str) -> None:
+        if text in self._told or len(self._told) >= MAX_UNASKED:
+            return
+        self._told.add(text)
+        if len(self._told) == MAX_UNASKED:
+            text, style = "the server says more than is printed here; /server lists what it said", "note"
         # The feed tells in the connection's own task, which must not wait for the terminal.
         asyncio.get_running_loop().call_soon(self.console.notice, text, style)
 

@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import os
 import shlex
-import signal
 import stat
 import tempfile
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 import anyio
 from prompt_toolkit.application import in_terminal
+
+from allowly_harness.approvers.chat.interrupts import on_ctrl_c
 
 EDITOR_SECONDS: Final = 3_600.0
 """How long an editor may stay open; after that it is ended and nothing of it is taken."""
@@ -77,7 +78,7 @@ async def _edit(command: tuple[str, ...], text: str, suffix: str, seconds: float
 
 async def _run(words: tuple[str, ...], seconds: float) -> None:
     # Ctrl-C belongs to the editor while it is open; the terminal sends it to this program, too.
-    with _deaf_to_ctrl_c():
+    with on_ctrl_c(lambda: None):
         try:
             process = await asyncio.create_subprocess_exec(*words)
         except (OSError, ValueError) as error:
@@ -118,20 +119,3 @@ def _read(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise EditorFailed("the file is not UTF-8") from None
-
-
-@contextlib.contextmanager
-def _deaf_to_ctrl_c() -> Generator[None]:
-    before = signal.getsignal(signal.SIGINT)
-    loop = asyncio.get_running_loop()
-    try:
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
-    except (NotImplementedError, RuntimeError, ValueError):  # not on this system, or not in this thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        if callable(before) or isinstance(before, signal.Handlers):
-            signal.signal(signal.SIGINT, cast("Any", before))
