@@ -66,7 +66,7 @@ class Conversing:
     accept_bare: bool = False
     journal: Journal | None = None
     clock: Clock = utc_now
-    _answered: AnsweredQuestions = field(default_factory=AnsweredQuestions)
+    answered: AnsweredQuestions = field(default_factory=AnsweredQuestions)
 
     def __post_init__(self) -> None:
         if self.max_rounds < 1:
@@ -149,7 +149,7 @@ class Conversing:
             self.authority,
             self.journal,
             self.clock,
-            self._answered,
+            self.answered,
             self.dangerous,
         )
         return handed_on(await run_flow(flow, performer))

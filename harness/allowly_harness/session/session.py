@@ -20,6 +20,7 @@ from mcp.client.session import ClientRequestContext, LoggingFnT
 
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
+from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.performing.asking import Clock
 from allowly_harness.performing.performer import Journal, utc_now
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
@@ -61,6 +62,7 @@ class ApprovingClientSession(ClientSession):
         journal: An async function that is told every step before the next is taken.
         clock: Returns the time, aware; for tests.
         server_words: Returns the last words of a server that is gone, to be added to `until_lost`.
+        answered: Shared by sessions on one server, so that none answers another's question again.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class ApprovingClientSession(ClientSession):
         journal: Journal | None = None,
         clock: Clock = utc_now,
         server_words: Callable[[], str] = str,
+        answered: AnsweredQuestions | None = None,
         **options: Any,
     ) -> None:
         given = signature(ClientSession.__init__).bind_partial(self, *args, **options).arguments
@@ -111,6 +114,7 @@ class ApprovingClientSession(ClientSession):
             accept_bare=accept_bare_decisions,
             journal=journal,
             clock=clock,
+            answered=answered or AnsweredQuestions(),
         )
 
     async def call_tool(
