@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import anyio
+import fastmcp
 import pytest
 import uvicorn
 
@@ -17,6 +18,7 @@ from allowly_demos import mail
 from allowly_demos.mailstore import MailStore
 from allowly_demos.prepare import prepare
 from allowly_demos.settings import load
+from allowly_harness import Answer, ApprovalRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +61,49 @@ async def test_the_session_example_sends_one_mail(office, capsys) -> None:
 
     assert capsys.readouterr().out.strip() == "approved"
     assert MailStore(office["root"]).addresses() == ["ada@example.com"]
+
+
+async def test_the_wrapping_example_sends_the_one_mail_that_was_approved(office, capsys) -> None:
+    async with served(mail.build(load(office["env"])).streamable_http_app()) as url:
+        await example("wrap_client").main(url, office["base_url"], office["key"])
+
+    assert "only to Ada" in capsys.readouterr().out
+    assert MailStore(office["root"]).addresses() == ["ada@example.com"]
+
+
+@pytest.mark.parametrize("which", ["with_mcp", "with_fastmcp", "as_proxy"])
+@pytest.mark.parametrize("answer", [Answer.approve(), Answer.deny()], ids=["yes", "no"])
+async def test_the_example_clients_send_what_was_approved(office, which: str, answer: Answer) -> None:
+    async def ask(request: ApprovalRequest) -> Answer:
+        return answer
+
+    async with (
+        AuthorityClient(base_url=office["base_url"], api_key=office["key"]) as authority,
+        served(mail.build(load(office["env"])).streamable_http_app()) as url,
+    ):
+        clients, approvals = example("approving_clients"), {"approver": ask, "authority": authority}
+        if which == "as_proxy":
+            async with fastmcp.Client(clients.as_proxy(url, **approvals)) as client:
+                await client.call_tool("send_email", clients.MAIL, raise_on_error=False)
+        else:
+            await getattr(clients, which)(url, **approvals)
+
+    sent = ["ada@example.com"] if answer.kind == "approve" else []
+    assert MailStore(office["root"]).addresses() == sent
+
+
+async def test_the_example_callback_lets_one_mail_through_and_the_other_one_no_command(office, capsys) -> None:
+    callbacks = example("permission_callbacks")
+
+    async with AuthorityClient(base_url=office["base_url"], api_key=office["key"]) as authority:
+        await callbacks.main("demo:mail", authority=authority, env=office["env"])
+    denied = await callbacks.callback("Bash", {"command": "ls"}, None)
+
+    printed = capsys.readouterr().out
+    assert "mail asks whether send_email may run" in printed
+    assert "done:" in printed
+    assert MailStore(office["root"]).addresses() == ["ada@example.com"]
+    assert (denied.behavior, "no Bash today" in denied.message) == ("deny", True)
 
 
 @asynccontextmanager
