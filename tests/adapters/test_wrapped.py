@@ -12,6 +12,7 @@ from mcp_types import ElicitResult
 from allowly_harness import Answer, ApprovalRequest, ApprovingClientSession
 from allowly_harness.adapters import ApprovingClient, approving
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
+from allowly_harness.protocol.models import APPROVAL_META
 
 pytestmark = pytest.mark.anyio
 
@@ -185,6 +186,7 @@ async def test_a_client_takes_an_approved_call_through_its_legs(office, client, 
     assert result.content[0].text == "booked"
     assert office.booked == [("LH1", "7A")]
     assert len(ada.questions) == 1
+    assert result.meta[APPROVAL_META]["outcome"] == "approved"
 
 
 async def test_a_client_never_goes_on_with_the_old_arguments_of_an_edited_call(office, client, person) -> None:

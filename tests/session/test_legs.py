@@ -196,3 +196,21 @@ async def test_a_caller_that_takes_the_legs_itself_is_not_handed_those_of_an_edi
     assert guarded.runs == [edited]
     assert guarded.sent[0] == BILL
     assert all(sent == edited for sent in guarded.sent[1:])
+
+
+async def test_a_caller_that_sends_the_legs_finds_an_earlier_approval_in_the_last_result(open_session, guarded) -> None:
+    guarded.needs += [needing(form(), "state-1"), needing(form(), "state-2")]
+    own = {"input_responses": {"it": types.ElicitResult(action="accept", content={})}, "allow_input_required": True}
+
+    async with open_session(approver=Person()) as session:
+        harmless = await session.call_tool("look", allow_input_required=True)
+        first = await session.call_tool("pay", BILL, allow_input_required=True)
+        guarded._blocked = lambda arguments: None
+        last = await session.call_tool("pay", BILL, request_state=first.request_state, **own)
+        again = await session.call_tool("pay", BILL, request_state=first.request_state, **own)
+        other = await session.call_tool("pay", {"to": "bob"}, request_state=first.request_state, **own)
+
+    approved = first.meta[APPROVAL_META]
+    assert (first.request_state, approved["outcome"], len(guarded.runs)) == ("state-2", "approved", 3)
+    told = [(result.meta or {}).get(APPROVAL_META) for result in (harmless, last, again, other)]
+    assert told == [None, approved, None, None], "once, and for no other call"

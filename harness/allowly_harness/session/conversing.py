@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import mcp_types as types
 from mcp import MCPError
@@ -23,6 +23,7 @@ from allowly_harness.performing.performer import CallPerformer, Describe, Journa
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, approval_flow
 from allowly_harness.protocol.models import ServerInfo, ToolCall, ToolInfo
+from allowly_harness.session.carried import CarriedOutcomes
 from allowly_harness.session.legs import Fulfil, Legs, SendLeg
 from allowly_harness.session.results import handed_on, refused, without_forged_outcome
 
@@ -67,6 +68,7 @@ class Conversing:
     journal: Journal | None = None
     clock: Clock = utc_now
     answered: AnsweredQuestions = field(default_factory=AnsweredQuestions)
+    _carried: CarriedOutcomes = field(default_factory=CarriedOutcomes)
 
     def __post_init__(self) -> None:
         if self.max_rounds < 1:
@@ -94,6 +96,7 @@ class Conversing:
         except ValueError as error:
             return refused(f"The tool did not run: the arguments cannot be sent: {error}.")
         legs, sent = self.legs(options), call
+        state: str | None = options.get("request_state")
 
         async def deliver(payload: dict[str, Any] | None) -> Any:
             async def leg(its: dict[str, Any]) -> Any:
@@ -104,7 +107,7 @@ class Conversing:
         first = await deliver(None if arguments is None else call.payload())
         if not (self.accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
             # By far the most calls end here: no successful result is ever a decision (design G9).
-            return without_forged_outcome(first)
+            return cast("types.CallToolResult", self._carried.onto(without_forged_outcome(first), call, state))
 
         async def invoke(effect: Invoke) -> ToolReply | NoReply:
             nonlocal legs, sent
@@ -120,7 +123,7 @@ class Conversing:
             except Exception as error:  # noqa: BLE001 - whatever it was, the tool may have run
                 return _no_reply(error)
 
-        return await self._converse(call, invoke)
+        return cast("types.CallToolResult", self._carried.onto(await self._converse(call, invoke), call, state))
 
     def legs(self, options: Mapping[str, Any]) -> Legs:
         """Return the way of one request from the leg on that its options name."""
