@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import assert_type
 
-from mcp import ClientSession
+from mcp import Client, ClientSession
 from mcp.server.mcpserver import MCPServer
 from mcp_types import CallToolResult
 
@@ -19,6 +19,8 @@ from allowly_harness import (
     ToolCall,
     connect,
 )
+from allowly_harness.adapters import ApprovingClient, PermissionApprover, approving, can_use_tool
+from allowly_harness.adapters.permission import Allow, Deny, PermissionContext
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.protocol.effects import AnsweredElsewhere, Ask, Effect, Invoke, NoReply, Posted, Settle, ToolReply
@@ -86,3 +88,22 @@ def one_object_guards_a_server(key: str) -> MCPServer:
 
     guard = AllowlyMCPMiddleware(key, authorization_of, base_url="http://127.0.0.1:8787")
     return MCPServer("mail", middleware=[guard])
+
+
+async def adapters_keep_the_type_of_what_they_go_round(client: Client, bare: ClientSession) -> None:
+    with approving(client, approver=ask, requester="bot", dangerous=["send"]) as same:
+        assert_type(same, Client)
+    with approving(bare, approver=ask) as session:
+        assert_type(session, ClientSession)
+    async with ApprovingClient("http://127.0.0.1:1/mcp", approver=ask, mode="legacy") as made:
+        assert_type(await made.call_tool("send", {}), CallToolResult)
+
+
+async def permit(tool_name: str, given: dict[str, object], context: PermissionContext) -> Allow | Deny:
+    return Allow() if not context.default_to_no else Deny(context.title)
+
+
+def a_callback_is_made_into_an_approver_and_back() -> Approver:
+    approver = PermissionApprover(permit, ttl_seconds=10, escalations="wait")
+    can_use_tool(approver, server="coder")
+    return approver
