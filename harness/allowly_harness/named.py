@@ -7,7 +7,6 @@ Starting a server runs what its file says, and whoever wrote the file chose that
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,27 +18,15 @@ from allowly_harness.hosts.places import Surroundings
 from allowly_harness.hosts.shown import shown_server
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
-from allowly_harness.servers import ServerSpec, is_url, names_file
+from allowly_harness.servers import ServerSpec, is_url
 from allowly_harness.settings import KEY_VARIABLE
-
-
-def is_command(text: str) -> bool:
-    """Tell whether text names a URL, a demo, a file or a program, which all come before names."""
-    text = text.strip()
-    if not text or is_url(text) or text.startswith("demo:") or names_file(text):
-        return True
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        return False
-    return bool(words) and shutil.which(words[0]) is not None
 
 
 def named_entry(text: str, surroundings: Surroundings, found: Found | None = None) -> Entry | None:
     """Return the server that a name means, as NAME or FILE#NAME; `None` if it means none.
 
     Args:
-        text: What was typed. Call `is_command` first: what it accepts is no name.
+        text: What was typed. Call `servers.is_command` first: what it accepts is no name.
         surroundings: Where to look.
         found: What is known already.
 

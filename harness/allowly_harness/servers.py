@@ -72,6 +72,18 @@ def names_file(text: str) -> bool:
     return _is_file(path) and (path.suffix in _RUNTIMES or os.access(path, os.X_OK))
 
 
+def is_command(text: str) -> bool:
+    """Tell whether text names a URL, a demo, a file or a program, which all come before names in other hosts' files."""
+    text = text.strip()
+    if not text or is_url(text) or text.startswith("demo:") or names_file(text):
+        return True
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return False
+    return bool(words) and shutil.which(words[0]) is not None
+
+
 def parse_server(server: str | Sequence[str] | ServerSpec) -> ServerSpec:
     """Read a server's name as users write it.
 

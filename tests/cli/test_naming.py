@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from allowly_harness.cli.naming import _answer
+
 PROGRAM = str(Path(sys.executable).with_name("allowly-harness"))
 SECRET = "hunter2-hunter2"
 SECONDS = 60
@@ -123,6 +125,27 @@ def test_anything_but_yes_starts_nothing(desk, telling, started, answer: str) ->
 
     assert code == 4, said
     assert not started.exists()
+
+
+def test_silence_is_a_no(monkeypatch) -> None:
+    master, slave = pty.openpty()
+    with os.fdopen(slave) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+
+        assert _answer(0.01) == ""
+
+    os.close(master)
+
+
+def test_what_was_typed_before_the_question_is_no_answer(monkeypatch) -> None:
+    master, slave = pty.openpty()
+    os.write(master, b"y\n")
+    with os.fdopen(slave) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+
+        assert _answer(0.01) == ""
+
+    os.close(master)
 
 
 def test_interrupting_the_question_starts_nothing(desk, telling, started) -> None:
@@ -336,3 +359,13 @@ def test_broken_files_break_no_completion(desk, complete: Complete) -> None:
     desk.project_file().write_text("{")
 
     assert "demo:mail" in complete("allowly-harness connect demo:")
+
+
+def test_a_demo_needs_nothing_of_what_reads_other_hosts_files() -> None:
+    code = (
+        "import sys\nfrom allowly_harness.cli.naming import take_server\n"
+        "assert take_server('demo:mail', trust_project=False) == 'demo:mail'\n"
+        "assert not [name for name in sys.modules if 'allowly_harness.hosts' in name or name == 'textual']"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=SECONDS)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from allowly_harness.hosts.expanding import Expander, ExpansionError
-from allowly_harness.named import is_command, named_entry, spec_of, variables_taken
+from allowly_harness.named import named_entry, spec_of, variables_taken
 from allowly_harness.protocol.errors import ConfigurationError
+from allowly_harness.servers import is_command
 
 HERE = {"PATH": os.environ["PATH"]}
 
@@ -227,3 +228,21 @@ def test_urls_demos_programs_and_files_come_before_names(text: str) -> None:
 @pytest.mark.parametrize("text", ["github", ".mcp.json#sh", "my server", "'half a quote", "missing.py"])
 def test_everything_else_may_be_a_name(text: str) -> None:
     assert not is_command(text)
+
+
+def test_a_message_about_a_server_is_rid_of_what_its_configuration_holds(world) -> None:
+    """G7."""
+    world.environ |= {"TOKEN": "hunter2-hunter2"}
+    url = "https://u:passw0rd@x.example/mcp?key=${TOKEN}"
+    world.mcp_json(
+        s={"url": url, "headers": {"Authorization": "Bearer ${TOKEN}"}},
+        t={"command": "sh", "env": {"A": "${TOKEN}", "B": "1"}},
+    )
+    reached, started = spec(world), spec(world, "t")
+
+    said = reached.without_secrets(
+        f"401 for {reached.url}: not with Bearer hunter2-hunter2, nor hunter2-hunter2, 1 try"
+    )
+
+    assert said == "401 for https://x.example/mcp: not with <masked>, nor <masked>, 1 try"
+    assert started.without_secrets("A is hunter2-hunter2 after 1 try") == "A is <masked> after 1 try"

@@ -25,6 +25,9 @@ YES: Final = ("y", "yes")
 
 MAX_ANSWER_CHARACTERS: Final = 100
 
+ANSWER_SECONDS: Final = 600.0
+"""How long the question stands; silence is a no."""
+
 
 class Declined(ConfigurationError):
     """A person did not want the server to be started."""
@@ -48,14 +51,16 @@ def take_server(server: str | Sequence[str], *, trust_project: bool, may_ask: bo
         ConfigurationError: Nothing is called so, several things are, it cannot be used, or nobody
             could be asked.
     """
-    from allowly_harness.hosts import Surroundings
-    from allowly_harness.named import is_command, named_entry, spec_of
+    from allowly_harness.servers import is_command
 
     if not isinstance(server, str) or not server.strip():
         return server
     if is_command(server):
         _tell_of_the_name(server.strip())
         return server
+    from allowly_harness.hosts import Surroundings
+    from allowly_harness.named import named_entry, spec_of
+
     surroundings = Surroundings.current()
     entry = named_entry(server, surroundings)
     if entry is None:
@@ -69,12 +74,11 @@ def take_server(server: str | Sequence[str], *, trust_project: bool, may_ask: bo
 
 def _tell_of_the_name(word: str) -> None:
     """Say that a program of that name comes before the server of that name."""
+    if not word.replace("-", "").replace("_", "").isalnum():
+        return
     from allowly_harness.display.sanitize import plain
     from allowly_harness.hosts.finding import SEPARATOR, find_servers
-    from allowly_harness.servers import is_url
 
-    if is_url(word) or not word.replace("-", "").replace("_", "").isalnum():
-        return
     found = find_servers()
     files = [found.shown_path(entry.place.path) for entry in found.of_name(word)]
     if files:
@@ -133,14 +137,17 @@ def _question(entry: Entry, spec: ServerSpec, surroundings: Surroundings) -> Ite
             yield f"  {label:<11} {', '.join(str(identifier(name)) for name in names)}"
 
 
-def _answer() -> str:
+def _answer(seconds: float = ANSWER_SECONDS) -> str:
+    import select
+
     # What was typed before the question was there is no answer to it.
     with suppress(ImportError, OSError):
         import termios
 
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
     print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    answer = sys.stdin.readline(MAX_ANSWER_CHARACTERS)
+    is_there, _, _ = select.select([sys.stdin], [], [], seconds)
+    answer = sys.stdin.readline(MAX_ANSWER_CHARACTERS) if is_there else ""
     if not answer.endswith("\n"):
         say("")
     return answer.strip().lower()
