@@ -14,6 +14,8 @@ from mcp import ClientSession
 
 from allowly_harness import Answer, ApprovingClientSession
 from allowly_harness.adapters import ApprovingTransport, approving_client
+from allowly_harness.approvers.base import Desk
+from allowly_harness.protocol.models import ServerInfo
 
 pytestmark = pytest.mark.anyio
 
@@ -92,10 +94,34 @@ async def test_copies_of_a_client_ask_the_same_person(office, person) -> None:
 
 
 def test_a_server_is_named_after_how_it_is_reached() -> None:
-    transport = ApprovingTransport("http://127.0.0.1:9/mcp")
-    several = ApprovingTransport(
-        {"mcpServers": {"a": {"url": "http://127.0.0.1:9"}, "b": {"url": "http://127.0.0.1:8"}}}
-    )
+    by_url = ApprovingTransport("http://127.0.0.1:9/mcp")
+    by_name = ApprovingTransport({"mcpServers": {"mail": {"url": "http://127.0.0.1:9/mcp"}}})
 
-    assert transport._approvals["server"].configured == "http://127.0.0.1:9/mcp"
-    assert several._approvals["server"].configured == "configuration of a, b"
+    assert by_url._approvals["server"].configured == "http://127.0.0.1:9/mcp"
+    assert by_name._approvals["server"] == ServerInfo("mail", "http://127.0.0.1:9/mcp")
+
+
+@pytest.mark.parametrize("make", [ApprovingTransport, approving_client])
+def test_a_configuration_of_several_servers_is_refused(make) -> None:
+    """G13: it renames their tools, and a question about a renamed tool is no question about the call."""
+    several = {"mcpServers": {"a": {"url": "http://127.0.0.1:9"}, "b": {"url": "http://127.0.0.1:8"}}}
+
+    with pytest.raises(ValueError, match="give each a transport of its own"):
+        make(several)
+
+
+async def test_several_servers_are_mounted_with_approvals_of_their_own(office, person) -> None:
+    ada = Desk(person(Answer.approve(), Answer.deny()))
+    router = fastmcp.FastMCP("router")
+    for name in ("one", "two"):
+        transport = ApprovingTransport(office.fastmcp_server(), approver=ada, authority=office.authority, server=name)
+        router.mount(create_proxy(transport), namespace=name)
+
+    async with fastmcp.Client(router) as client:
+        await client.call_tool("one_send", {"to": "ada"})
+        denied = await client.call_tool("two_send", {"to": "bob"}, raise_on_error=False)
+
+    assert denied.is_error
+    assert office.sent == ["ada"]
+    asked = [(question.call.server, question.call.tool) for question in ada.approver.questions]
+    assert asked == [("one", "send"), ("two", "send")]

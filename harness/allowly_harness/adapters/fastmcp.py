@@ -40,11 +40,11 @@ class ApprovingTransport(ClientTransport):
         approver: See `ApprovingClientSession`.
         authority: Where answers are reported. The transport does not close it.
         server: What to call the server, or name and configuration, instead of what `transport` suggests.
-        backend_mode: For a configuration of several servers: how they are connected, see `TransportOptions`.
         options: `acting_as`, `requester`, `dangerous`, `max_rounds`, `accept_bare_decisions`, `journal`, `clock`.
 
     Raises:
-        ValueError: The transport has approvals already.
+        ValueError: The transport has approvals already, or leads to several servers. The authority's record of
+            a question names a tool as its own server does; under another name nobody would be asked (design G13).
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class ApprovingTransport(ClientTransport):
         approver: Approver | AskFunction | Desk | None = None,
         authority: AuthorityClient | None = None,
         server: ServerInfo | str | None = None,
-        backend_mode: str | None = None,
         **options: Unpack[ApprovalOptions],
     ) -> None:
         self.inner: ClientTransport = infer_transport(transport)
         if isinstance(self.inner, ApprovingTransport):
             raise ValueError("the calls of this transport are approved already")  # noqa: TRY004 - it is one, but a second time
-        self._backend_mode = backend_mode
+        if isinstance(self.inner, MCPConfigTransport) and len(self.inner.config.mcpServers) > 1:
+            raise ValueError("a configuration of several servers renames their tools; give each a transport of its own")
         self._approvals: dict[str, Any] = {
             **options,
             "approver": approver if isinstance(approver, Desk) else Desk(approver or UnattendedApprover()),
@@ -75,11 +75,7 @@ class ApprovingTransport(ClientTransport):
     ) -> AsyncGenerator[ClientSession]:
         """Open a session as the inner transport does, of a class that asks for approvals."""
         options = transport_options or TransportOptions()
-        options = replace(
-            options,
-            session_class=approving_class(options.session_class, **self._approvals),
-            backend_mode=options.backend_mode or self._backend_mode,
-        )
+        options = replace(options, session_class=approving_class(options.session_class, **self._approvals))
         async with self.inner.connect_session(transport_options=options, **session_kwargs) as session:
             yield session
 
@@ -141,7 +137,6 @@ def approving_client(
         approver=approver,
         authority=authority,
         server=server,
-        backend_mode=client.mode,
         **(approvals or {}),
     )
     return client
@@ -149,7 +144,7 @@ def approving_client(
 
 def _named(transport: ClientTransport) -> ServerInfo:
     if isinstance(transport, MCPConfigTransport):
-        return ServerInfo("server", "configuration of " + ", ".join(transport.config.mcpServers))
+        return replace(_named(transport.transport), name=next(iter(transport.config.mcpServers)))
     url, command = getattr(transport, "url", None), getattr(transport, "command", None)
     if url is not None:
         return server_reached_by(str(url))
