@@ -159,7 +159,7 @@ class HarnessApp(App[None]):
         self.feed.listen(on_change=lambda what: self._soon(partial(self._list_changed, what)))
         self._main.fit(self.size)  # before it is styled for the first time, or it would be styled twice
         await self.push_screen(self._main)
-        self.call_after_refresh(self._complete)
+        self._main.call_after_refresh(self._complete)
 
     async def on_event(self, event: events.Event) -> None:
         """Note when the person typed or pasted last, on every screen."""

@@ -34,7 +34,10 @@ class NoControls(LineFilter):
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - the base's
         """Return the segments without control characters and without links."""
-        return [self._clean(segment) for segment in segments]
+        # Of every line of every frame: nearly all of them are clean, and are handed on as they are.
+        if any(_FORBIDDEN.search(text) or (style is not None and style.link) for text, style, _ in segments):
+            return [self._clean(segment) for segment in segments]
+        return segments
 
     @staticmethod
     def _clean(segment: Segment) -> Segment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -14,10 +15,10 @@ import anyio
 
 from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.signals import ended_by_signals
-from allowly_harness.tui.app import HarnessApp
 
 if TYPE_CHECKING:
     from allowly_harness.settings import TerminalSettings
+    from allowly_harness.tui.app import HarnessApp
     from allowly_harness.tui.approver import TuiApprover
     from allowly_harness.workbench.feed import ServerFeed
     from allowly_harness.workbench.link import OpenSession
@@ -62,16 +63,33 @@ async def run_tui(
         ConfigurationError: There is no such theme, or a key cannot be used so.
         Exception: Whatever `open_session` raised at the first attempt, once the screen is restored.
     """
-    app = HarnessApp(
-        _once_loaded(open_session),
-        approver=approver,
-        server=server,
-        hints=hints,
-        feed=feed,
-        server_log=server_log,
-        settings=settings,
-    )
-    owner = asyncio.create_task(app.own_link(), name="allowly-harness link")
+    # Until the screen is complete almost nothing that is made is thrown away again, and looking for it takes a tenth
+    # of the time to the first frame.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        from allowly_harness.tui.app import HarnessApp
+
+        app = HarnessApp(
+            _once_loaded(open_session),
+            approver=approver,
+            server=server,
+            hints=hints,
+            feed=feed,
+            server_log=server_log,
+            settings=settings,
+        )
+        await _run(app, approver, collecting=collecting)
+    finally:
+        if collecting:
+            gc.enable()
+    if app.link.failure is not None and not app.return_code:
+        raise app.link.failure
+    return app.return_code or 0
+
+
+async def _run(app: HarnessApp, approver: TuiApprover, *, collecting: bool) -> None:
+    owner = asyncio.create_task(_own(app, collecting=collecting), name="allowly-harness link")
     try:
         with ended_by_signals(lambda code: app.exit(return_code=code), deadline_seconds=EXIT_DEADLINE_SECONDS):
             await app.run_async()
@@ -79,9 +97,13 @@ async def run_tui(
     finally:
         with anyio.CancelScope(shield=True):
             await _close(app, approver, owner)
-    if app.link.failure is not None and not app.return_code:
-        raise app.link.failure
-    return app.return_code or 0
+
+
+async def _own(app: HarnessApp, *, collecting: bool) -> None:
+    await app.ready.wait()
+    if collecting:
+        gc.enable()
+    await app.own_link()
 
 
 async def _close(app: HarnessApp, approver: TuiApprover, owner: asyncio.Task[None]) -> None:
