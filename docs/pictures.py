@@ -45,7 +45,7 @@ async def main() -> None:
             async with anyio.create_task_group() as group:
                 group.start_soon(app.own_link)
                 async with app.run_test(size=SIZE) as pilot:
-                    await until(pilot, lambda: app.tools)
+                    await until(pilot, lambda: "address*" in app.export_screenshot())
                     save(pilot, "main")
                     app.start_call("send_email", MAIL)
                     await until(pilot, lambda: isinstance(app.screen, ApprovalScreen))

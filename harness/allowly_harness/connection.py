@@ -165,7 +165,6 @@ class _Connection:
         self._era: Era = era
         self._limit = connect_seconds
         self._log = log
-        self._log_start = 0
         self._options = options
         self._options.setdefault("server_words", self._last_words)
         self._stop = anyio.Event()
@@ -175,7 +174,6 @@ class _Connection:
     async def __aenter__(self) -> ApprovingClientSession:
         if self._owner is not None:
             raise RuntimeError("a connection can be entered once")
-        self._log_start = self._log_size()
         self._ready = asyncio.get_running_loop().create_future()
         self._owner = asyncio.create_task(self._own(self._ready), name="allowly-harness connection")
         # The limit is kept out here: a scope inside the owner would end while what it opened goes on.
@@ -242,8 +240,7 @@ class _Connection:
             return ""
         try:
             with self._log.open("rb") as log:
-                # What stood there before was said by an earlier run.
-                log.seek(max(self._log_start, self._log_size() - LOG_TAIL_BYTES))
+                log.seek(max(0, self._log_size() - LOG_TAIL_BYTES))
                 lines = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""

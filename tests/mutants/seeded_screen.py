@@ -130,7 +130,13 @@ SCREENS = (
     Mutant(
         "a server's name ends the sequence of a notice",
         "G8",
-        (Patch(TUI + "asking/notify.py", '_UNUSUAL.sub("?", server[:MAX_NAME_CHARACTERS])', "server[:MAX_NAME_CHARACTERS]"),),
+        (
+            Patch(
+                TUI + "asking/notify.py",
+                '_UNUSUAL.sub("?", server[:MAX_NAME_CHARACTERS])',
+                "server[:MAX_NAME_CHARACTERS]",
+            ),
+        ),
         ("notice",),
     ),
     Mutant(

@@ -196,6 +196,15 @@ async def test_the_last_words_of_an_earlier_run_are_not_told_as_this_ones(tmp_pa
     assert "yesterday" not in str(info.value)
 
 
+async def test_the_last_words_of_the_second_run_are_told_as_those_of_the_first_were(tmp_path: Path, log: Path) -> None:
+    path = script(tmp_path, "raise SystemExit('no such account')")
+
+    for _ in range(2):
+        with anyio.fail_after(20), pytest.raises(ServerUnreachable, match="no such account"):
+            async with connect(str(path), server_log=log, connect_seconds=5.0):
+                pytest.fail("it was reached")
+
+
 async def test_a_program_that_cannot_be_executed_is_unreachable(tmp_path: Path, log: Path) -> None:
     path = script(tmp_path, "not a program", "server")
     path.chmod(0o755)

@@ -66,7 +66,7 @@ def call_part(request: ApprovalRequest, arguments: Mapping[str, Any], *, reveale
 
 
 def _heading(request: ApprovalRequest) -> Shown:
-    heading = joined(["WILL BE SENT to ", identifier(request.server.name)])
+    heading = joined(["WILL BE SENT to ", identifier(request.server.name, usual=":")])
     if request.server.configured:
         configured = request.server.configured[:MAX_CONFIGURED_CHARACTERS]
         heading = joined([heading, " (", *masked_text(configured)[0], ")"])

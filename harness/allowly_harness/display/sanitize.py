@@ -162,19 +162,20 @@ def block(text: str, *, max_lines: int = MAX_BLOCK_LINES, limit: int = MAX_BLOCK
     return tuple(shown)
 
 
-def identifier(name: str, limit: int = MAX_IDENTIFIER_CHARACTERS) -> Shown:
+def identifier(name: str, limit: int = MAX_IDENTIFIER_CHARACTERS, *, usual: str = "") -> Shown:
     """Make a tool, argument or server name unmistakable: plain ASCII, all else escaped.
 
     Outside of `[A-Za-z0-9_.-]` every character is marked, and escaped unless it is printable ASCII,
     so a Cyrillic letter cannot pose as a Latin one, and what is shown of it holds no space, no `|` and
     no backslash but those of escapes.
     `odd` says that this happened, or that the name is empty or longer than `limit` characters.
+    Characters of `usual`, printable ASCII, are ordinary too: server names of ours hold a colon.
     """
     kept, cut = name[:limit], max(0, len(name) - limit)
     spans: list[Span] = []
     strange = 0
     for character in kept:
-        if character in _IDENTIFIER:
+        if character in _IDENTIFIER or character in usual:
             spans.append(Span(character))
         else:
             strange += 1

@@ -61,7 +61,7 @@ def deciding_hints(keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap,
         hints = [(label("approve"), _approve_text(keys, request, keymap)), (label("deny"), "deny")]
         hints += [(label("edit"), "edit")]
         hints += [(label("note"), "note")] if request.kind == "escalate" else [(label("respond"), "answer instead")]
-        hints += [(label("later"), "later")]
+        hints += [(label("later"), "leave open")]
     hints += [(label("view"), "view all")] + ([(label("secrets"), secrets)] if secrets else [])
     hints += [(label("next"), "next"), (label("queue"), "pending"), (label("question-help"), "keys")]
     return [*hints, ("esc", "withdraw")]
