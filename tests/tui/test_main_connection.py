@@ -9,7 +9,6 @@ import pytest
 from allowly_harness import connect
 from allowly_harness.tui.app import HarnessApp
 from allowly_harness.tui.approver import TuiApprover
-from allowly_harness.tui.panes.call import CallPane
 from allowly_harness.workbench.feed import ServerFeed
 from allowly_harness.workbench.link import LinkState
 
@@ -52,8 +51,8 @@ async def test_a_server_that_dies_is_called_lost_and_connected_again(tmp_path):
                     await pilot.pause(0.02)
 
         await until(lambda: len(app.tools) == 2)
-        answer = next(tool for tool in app.tools if tool.name == "answer")
-        app.screen.query_one(CallPane).show(answer, {"to": "ada"})
+        assert app._main.tools.pick("answer")
+        await pilot.press("e", "a", "d", "a")
 
         call = app.start_call("die", {})
         await until(lambda: app.link.state is LinkState.LOST)
@@ -65,7 +64,9 @@ async def test_a_server_that_dies_is_called_lost_and_connected_again(tmp_path):
         await pilot.press("ctrl+r")
         await until(lambda: len(app.calls.entries) == 2 and not app.calls.entries[-1].running)
 
-        assert app.calls.entries[-1].result.content[0].text == "hello ada"
+        again = app.calls.entries[-1]
+        assert again.problem is None, again.problem.text
+        assert again.result.content[0].text == "hello ada"
         await app.calls.close()
     app.link.stop()
     with anyio.fail_after(20):

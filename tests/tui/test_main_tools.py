@@ -61,7 +61,7 @@ async def test_a_draft_stays_with_its_tool(running):
         assert desk.session.called == [("send_email", {"to": "ada"})]
 
 
-async def test_a_draft_for_another_schema_is_not_put_back(running, make_tool):
+async def test_what_was_typed_survives_another_schema_and_is_checked_against_it(running, make_tool):
     async with running() as desk:
         await desk.press("enter", "a", "d", "a", "escape", "down")
         desk.session.tools[0] = make_tool("send_email", recipient="string")
@@ -70,7 +70,45 @@ async def test_a_draft_for_another_schema_is_not_put_back(running, make_tool):
 
         await desk.press("up")
 
-        assert desk.main.query_one(FormPane).read() is None
+        form = desk.main.query_one(FormPane)
+        assert form.read() is None
+        assert form.read(insist=True) == {"to": "ada"}
+
+
+async def test_typing_goes_on_undisturbed_when_the_tools_are_listed_again(running, make_tool):
+    async with running() as desk:
+        await desk.press("enter", "a", "d")
+        desk.session.tools[0] = make_tool("send_email", "Another description.", to="string")
+        desk.app._relist()
+        await desk.until(lambda: "Another description." in desk.text)
+
+        await desk.press("a", "ctrl+r")
+        await desk.until(lambda: desk.session.called)
+
+        assert desk.session.called == [("send_email", {"to": "ada"})]
+
+
+async def test_no_other_tool_takes_the_place_of_one_that_is_gone(running):
+    async with running() as desk:
+        await desk.press("enter", "a", "d", "a")
+        del desk.session.tools[0]
+        desk.app._relist()
+        await desk.until(lambda: len(desk.main.tools.tools) == 2)
+
+        await desk.press("ctrl+r")
+        await desk.until(lambda: desk.session.called)
+
+        assert desk.session.called == [("send_email", {"to": "ada"})]
+
+
+async def test_arguments_stay_with_their_tool_after_a_call(running):
+    async with running() as desk:
+        await desk.press("enter", "a", "d", "a", "ctrl+r")
+        await desk.until(lambda: desk.session.called)
+
+        await desk.press("escape", "down", "up")
+
+        assert desk.main.query_one(FormPane).read() == {"to": "ada"}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"to": 1e999}', '{"a": 1, "a": 2}', "[" * 10000])

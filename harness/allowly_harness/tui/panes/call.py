@@ -6,6 +6,7 @@ What was typed for a tool stays with it while another one is looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from textual.app import ComposeResult
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
 MAX_DRAFTS: Final = 200
 """For how many tools drafts are kept; the one that was left longest ago goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was typed for a tool: for which schema, all of it, and what it came to (`None` if to nothing)."""
+
+    schema: Mapping[str, Any]
+    draft: FormDraft
+    value: Mapping[str, Any] | None
 
 
 class AboutView(LinesView):
@@ -64,7 +74,8 @@ class CallPane(Vertical):
         super().__init__(id="call")
         self.tool: ToolEntry | None = None
         self._call_key = call_key
-        self._drafts: dict[str, tuple[Mapping[str, Any], FormDraft]] = {}
+        self._drafts: dict[str, _Kept] = {}
+        self._worth_keeping = False
 
     def compose(self) -> ComposeResult:
         """Compose the description; the form comes with `add_form`."""
@@ -87,25 +98,40 @@ class CallPane(Vertical):
         """Write a call of this tool: with these arguments, or with what was typed for it before."""
         if tool is self.tool and arguments is None:
             return
+        if (
+            arguments is None
+            and self.tool is not None
+            and tool.name == self.tool.name
+            and tool.schema == self.tool.schema
+        ):
+            # Listed again: nobody who is typing is to notice.
+            self._describe(tool)
+            return
         self.keep_draft()
-        self.tool = tool
+        self._describe(tool)
         self.remove_class("-insisting")
-        self.border_title = content(joined([" ", tool.label, " "]))
-        self.query_one("#about", LinesView).show(lambda width: lay_out_sections(tool.about(), width))
-        schema, draft = self._drafts.pop(tool.name, (tool.schema, None))
+        kept = self._drafts.pop(tool.name, None)
+        self._worth_keeping = arguments is not None or kept is not None
         if arguments is not None:
             self.form.show(tool.schema, arguments)
+        elif kept is not None and kept.schema == tool.schema:
+            self.form.show(tool.schema, draft=kept.draft)
         else:
-            # A draft belongs to the form that it was typed into; a server may list another schema by now.
-            self.form.show(tool.schema, draft=draft if schema == tool.schema else None)
+            # The server has another schema by now: what was typed stays, in the form or as JSON beside it.
+            self.form.show(tool.schema, kept.value if kept is not None else None)
 
     def keep_draft(self) -> None:
         """Keep what was typed for the tool that is shown now."""
-        if self.tool is None or not self.form.dirty:
+        if self.tool is None or not (self.form.dirty or self._worth_keeping):
             return
-        self._drafts[self.tool.name] = (self.tool.schema, self.form.draft())
+        self._drafts[self.tool.name] = _Kept(self.tool.schema, self.form.draft(), self.form.examination.value)
         while len(self._drafts) > MAX_DRAFTS:
             del self._drafts[next(iter(self._drafts))]
+
+    def _describe(self, tool: ToolEntry) -> None:
+        self.tool = tool
+        self.border_title = content(joined([" ", tool.label, " "]))
+        self.query_one("#about", LinesView).show(lambda width: lay_out_sections(tool.about(), width))
 
     def focus_arguments(self) -> None:
         """Go to the first argument."""
@@ -119,6 +145,7 @@ class CallPane(Vertical):
         if arguments is not None:
             self.remove_class("-insisting")
             self.form.mark_sent()
+            self._worth_keeping = True
             self.post_message(self.Wanted(self.tool, arguments))
         elif self.form.examination.value is not None:
             self.add_class("-insisting")

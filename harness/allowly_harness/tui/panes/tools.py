@@ -58,10 +58,14 @@ class ToolsPane(Vertical):
         return self._listing.entries
 
     def show(self, listing: Listing[ToolEntry]) -> None:
-        """List these tools; the cursor stays on the tool it was on, if that is still there."""
+        """List these tools; the cursor stays on the tool it was on.
+
+        If that is no longer there, no other takes its place by itself: somebody may be about to call it.
+        """
         self._listing = listing
         self._twins = frozenset(name for names in same_but_for_case(listing.entries) for name in names)
-        self._find(self.query_one("#search", Input).value)
+        gone = self._picked is not None and not any(tool.name == self._picked.name for tool in listing.entries)
+        self._find(self.query_one("#search", Input).value, pick=not gone)
 
     def say(self, text: Shown) -> None:
         """Say in the place of the count why there are no tools."""
@@ -115,12 +119,13 @@ class ToolsPane(Vertical):
             self._picked = self._found[index]
             self.post_message(self.Picked(self._picked))
 
-    def _find(self, words: str) -> None:
+    def _find(self, words: str, *, pick: bool = True) -> None:
         self._found = [tool for tool in self.tools if tool.matches(words)]
         before = self._picked.name if self._picked is not None else ""
         cursor = next((index for index, tool in enumerate(self._found) if tool.name == before), 0)
         self.query_one(RowsView).set_count(len(self._found), cursor)
-        self._pick(cursor)
+        if pick:
+            self._pick(cursor)
         self.say(self._count(words))
 
     def _count(self, words: str) -> Shown:
