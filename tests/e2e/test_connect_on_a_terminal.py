@@ -144,3 +144,21 @@ class TestFullScreen:
         tui.press("C-q")
 
         assert tui.exit_code() == 0
+
+    def test_suspending_gives_the_terminal_back_and_fg_draws_everything_anew(self, terminal, mail_url, program) -> None:
+        terminal.start(["bash", "--norc", "-i"])
+        say(terminal, f"{program} connect --tui {mail_url}")
+        terminal.wait_for("9 tools")
+
+        terminal.press("C-z")
+        terminal.wait_for("Stopped")
+        assert terminal.modes() == {"alternate_on": "0", "mouse_any_flag": "0", "cursor_flag": "1"}
+
+        say(terminal, "fg")
+        terminal.wait_for("9 tools")
+        assert terminal.modes()["alternate_on"] == "1"
+
+        terminal.press("C-q")
+        terminal.wait_for(r"[#$] fg\n")
+        say(terminal, "exit")
+        assert terminal.exit_code() == 0
