@@ -1,7 +1,7 @@
 """Secrets are masked by name and by look, wherever text is drawn, and nothing else hides behind a mask (G7)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from mcp.types import CallToolResult, TextContent
 
@@ -75,6 +75,10 @@ def everything(question, arguments, text):
     return f"{text_of(lay_out_sections(sections, 110))}\n{summary_of(request)}"
 
 
+def squeezed(drawn):
+    return drawn.replace("\n", "").replace("  | ", "").replace(" ", "")
+
+
 @given(FOUND, st.sampled_from(["", "see ", "x=1, ", "\n"]), st.sampled_from(["", ".", " and more", "\n"]))
 def test_a_secret_is_found_inside_any_text(found, before, after):
     secret, text = found
@@ -89,10 +93,11 @@ def test_a_secret_is_found_inside_any_text(found, before, after):
 def test_no_secret_is_drawn_anywhere_before_it_is_revealed(question, found):
     secret, text = found
     arguments = {"note": text, "deep": {"list": [{"x": text}]}, text: 1, "long": "." * 400 + text}
+    assume(secret not in squeezed(everything(question, {"note": "-"}, "-")))  # a word of the card's own
 
     drawn = everything(question, arguments, text)
 
-    assert secret not in drawn.replace("\n", "").replace("  | ", "").replace(" ", "")
+    assert secret not in squeezed(drawn)
 
 
 def test_what_is_revealed_is_drawn_in_full(question):
