@@ -8,6 +8,7 @@ another, as agent frameworks and test fixtures do.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
@@ -229,18 +230,12 @@ class _Connection:
         said = f"cannot connect to {configured}: {reason}{self._last_words()}"
         return self._spec.without_secrets(said) if self._spec is not None else said
 
-    def _log_size(self) -> int:
-        try:
-            return self._log.stat().st_size if self._log is not None else 0
-        except OSError:
-            return 0
-
     def _last_words(self) -> str:
         if self._log is None:
             return ""
         try:
             with self._log.open("rb") as log:
-                log.seek(max(0, self._log_size() - LOG_TAIL_BYTES))
+                log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
                 lines = log.read().decode(errors="replace").strip().splitlines()
         except OSError:
             return ""

@@ -7,7 +7,7 @@ screen are rendered, so a result of a megabyte costs no more than a short one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rich.segment import Segment
@@ -20,7 +20,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from allowly_harness.display.layout import Line, Role, pieces
+from allowly_harness.display.layout import Line, Role
 from allowly_harness.display.sanitize import Shown
 
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
@@ -184,8 +184,3 @@ def _style_of(color: str | None, *, bold: bool | None = None) -> Style:
         return Style(color=Color.parse(color).rich_color if color else None, bold=bold)
     except ColorParseError:  # "auto 60%" and the like, which need a background
         return Style(bold=bold)
-
-
-def plain_lines(texts: Iterable[Shown], role: Role = Role.PLAIN) -> tuple[Line, ...]:
-    """Return shown lines as lines of the view, without folding."""
-    return tuple(pieces(text, role) for text in texts)
