@@ -9,7 +9,7 @@ TESTS ?= tests
 # Two workers by default: the tests start servers and terminals of their own.
 WORKERS ?= 2
 
-.PHONY: help demo test slow check lint types contracts wheel mutants bench docs clean
+.PHONY: help demo test slow check lint types contracts wheel mutants bench docs peers clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,10 +25,16 @@ $(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
 	@$(PIP) install -e '.[test]'
 	@touch $@
 
+# Order only: what others wrote does not change with our own dependencies.
+$(VENV)/peers.stamp: $(wildcard tests/peers/requirements-*.txt) tests/peers/package.json tests/peers/install.py | $(VENV)/test.stamp
+	@echo "Installing the programs of others, in environments of their own (once; half a minute or so) ..." >&2
+	@$(BIN)/python tests/peers/install.py $(VENV)/peers
+	@touch $@
+
 demo: $(VENV)/base.stamp ## see the whole loop; without a terminal it plays by itself
 	@$(BIN)/allowly-harness demo
 
-test: $(VENV)/test.stamp ## run the tests
+test: $(VENV)/test.stamp $(VENV)/peers.stamp ## run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: lint types contracts test wheel ## everything that CI runs
@@ -49,10 +55,12 @@ contracts: $(VENV)/test.stamp
 wheel: $(VENV)/test.stamp ## build the wheel and run the demo from it, in a clean environment
 	PYTHON=$(PYTHON) BUILD="$(BIN)/python -m build" sh tests/wheel.sh
 
+peers: $(VENV)/peers.stamp ## install the clients and servers of others that the tests run against
+
 mutants: $(VENV)/test.stamp ## break the guarantees on purpose and see the tests notice
 	$(BIN)/python tests/mutants/mutants.py
 
-slow: $(VENV)/test.stamp ## run the tests that take minutes: the mutants, and the benchmarks once
+slow: $(VENV)/test.stamp $(VENV)/peers.stamp ## run the tests that take minutes: the mutants, and the benchmarks once
 	$(BIN)/pytest -m slow $(TESTS)
 
 bench: $(VENV)/test.stamp ## measure, as ratios against a baseline in the same run
