@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from allowly_middleware.facts import BOUND, CallFacts, CheckInput
-    from allowly_middleware.gate import Gate, Verdict
+    from allowly_middleware.gate import Gate
     from allowly_middleware.middleware import AllowlyMCPMiddleware
+    from allowly_middleware.verdicts import Verdict
 
 __all__ = ["BOUND", "AllowlyMCPMiddleware", "CallFacts", "CheckInput", "Gate", "Verdict"]
 
@@ -21,7 +22,7 @@ _HOME: Final = {
     "CallFacts": "facts",
     "CheckInput": "facts",
     "Gate": "gate",
-    "Verdict": "gate",
+    "Verdict": "verdicts",
 }
 
 

@@ -11,28 +11,23 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeGuard
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, TypeGuard, TypeVar
 
 import anyio
 
 from allowly_authority.binding import bound_resource, canonical_json
-from allowly_authority.errors import (
-    AuthorityError,
-    AuthorityUnavailable,
-    Conflict,
-    InvalidRequest,
-    KeyRejected,
-    MalformedReply,
-    RateLimited,
-)
+from allowly_authority.errors import AuthorityError, AuthorityUnavailable
 from allowly_authority.wire.replies import CheckReply
 from allowly_middleware.continuations import Continuations
 from allowly_middleware.facts import BOUND, AuthorizationIdFn, CallFacts, CheckInput, CheckInputFn, Dialect, UserIdFn
-from allowly_middleware.payload import UNAVAILABLE_META, blocked_payload, denied
+from allowly_middleware.payload import blocked_payload, denied
+from allowly_middleware.verdicts import CheckRequest, Grant, Verdict, fallback_reason, unavailable
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 CHECK_TIMEOUT_SECONDS: Final = 1.0
 """How long one check may take, its repetition included. The published SDKs' own limit."""
@@ -63,47 +58,27 @@ class Checker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    authorization_id: str
-    scope: str
-    resource: str | None
-    session_id: str | None
-    context_json: str | None
-    context: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Leave for one run of one tool with exactly these arguments."""
-
-    tool: str
-    arguments_json: str | None
-    request: _Request = field(repr=False)
-    key: str = field(repr=False)
-
-    def covers(self, tool: str, arguments_json: str | None) -> bool:
-        """Whether this is the call that was granted, down to the last argument."""
-        return arguments_json is not None and (tool, arguments_json) == (self.tool, self.arguments_json)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The gate's answer: either a grant, or what the client gets in place of a result.
+class Prepared:
+    """A call of which everything is known but the authority's answer.
 
     Attributes:
-        grant: Present if, and only if, the tool may run.
-        payload: The decision as the client sees it, where the tool may not run.
-        meta: The `_meta` of the blocked result; `None` for a decision of the policy.
+        arguments: As the tool will get them.
+        arguments_json: The same as canonical JSON; `None` where they have no such form.
+        request: What the authority will be asked.
+        continues: Whether it claims to bring input that an earlier leg asked for.
+        request_state: The state that it brings back.
     """
 
-    grant: Grant | None = None
-    payload: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    meta: Mapping[str, Any] | None = None
+    tool: str
+    arguments: Mapping[str, Any]
+    arguments_json: str | None
+    request: CheckRequest
+    continues: bool
+    request_state: str | None
 
-    @property
-    def allowed(self) -> bool:
-        """Whether the tool may run."""
-        return self.grant is not None
+    def as_leg(self, request_state: str | None, *, continues: bool) -> Prepared:
+        """Return the same call as another leg of its run."""
+        return replace(self, request_state=request_state, continues=continues)
 
 
 class Gate:
@@ -157,6 +132,19 @@ class Gate:
         Returns:
             A verdict. Nothing is raised but cancellation.
         """
+        prepared = await self.prepare(facts, earlier=earlier)
+        return prepared if isinstance(prepared, Verdict) else await self.check(prepared)
+
+    async def prepare(self, facts: CallFacts, *, earlier: Grant | None = None) -> Prepared | Verdict:
+        """Find out all that is needed to ask the authority about a call.
+
+        Args:
+            facts: As for `decide`.
+            earlier: As for `decide`.
+
+        Returns:
+            A verdict where the authority need not be asked. Nothing is raised but cancellation.
+        """
         arguments_json = _canonical(facts.arguments)
         if earlier is not None and earlier.covers(facts.tool, arguments_json):
             return Verdict(earlier)
@@ -166,7 +154,7 @@ class Gate:
             return no.verdict
         if earlier is not None and request == earlier.request:
             return Verdict(Grant(facts.tool, arguments_json, request, earlier.key))
-        return await self._decide(facts, arguments_json, request)
+        return Prepared(facts.tool, facts.arguments, arguments_json, request, facts.continues, facts.request_state)
 
     def suspended(self, grant: Grant, request_state: str | None) -> None:
         """Note that a run asked its client for input, so that the next leg needs no second approval.
@@ -178,15 +166,16 @@ class Gate:
         if grant.arguments_json is not None:
             self._continuations.put(_leg(grant, request_state), grant.key)
 
-    async def _decide(self, facts: CallFacts, arguments_json: str | None, request: _Request) -> Verdict:
-        grant = Grant(facts.tool, arguments_json, request, _fresh_key())
-        leg = _leg(grant, facts.request_state)
-        key = self._continuations.take(leg) if facts.continues and arguments_json is not None else None
+    async def check(self, call: Prepared) -> Verdict:
+        """Ask the authority about a call. Nothing is raised but cancellation."""
+        grant = Grant(call.tool, call.arguments_json, call.request, fresh_key())
+        leg = _leg(grant, call.request_state)
+        key = self._continuations.take(leg) if call.continues and call.arguments_json is not None else None
         if key is None:
             return await self._check(grant)
         decided = False
         try:
-            verdict = await self._check(Grant(facts.tool, arguments_json, request, key))
+            verdict = await self._check(replace(grant, key=key))
             decided = verdict.meta is None
         finally:
             if not decided:
@@ -196,11 +185,11 @@ class Gate:
     async def _check(self, grant: Grant) -> Verdict:
         try:
             with anyio.fail_after(self._check_timeout):
-                reply = await self._ask(grant)
+                reply = await twice_if_harmless(lambda: self._ask_once(grant))
         except TimeoutError:
             return unavailable("fallback_closed_timeout")
         except AuthorityError as error:
-            return unavailable(_fallback_reason(error))
+            return unavailable(fallback_reason(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the tool must not run
             logger.error("the check ended in %s; the tool was not run", type(error).__name__)  # noqa: TRY400 - its text may hold secrets
             return unavailable("fallback_closed_error")
@@ -210,16 +199,6 @@ class Gate:
         if result.decision == "allow":
             return Verdict(grant)
         return Verdict(payload=blocked_payload(result))
-
-    async def _ask(self, grant: Grant) -> CheckReply:
-        try:
-            return await self._ask_once(grant)
-        except AuthorityUnavailable as error:
-            # The client itself repeats a request whose connection ended: an idle one always may.
-            if error.kind not in {"connect", "server"}:
-                raise
-        await anyio.sleep(RETRY_PAUSE_SECONDS)
-        return await self._ask_once(grant)
 
     async def _ask_once(self, grant: Grant) -> CheckReply:
         request = grant.request
@@ -233,7 +212,7 @@ class Gate:
             idempotency_key=grant.key,
         )
 
-    async def _request(self, facts: CallFacts, arguments_json: str | None) -> _Request:
+    async def _request(self, facts: CallFacts, arguments_json: str | None) -> CheckRequest:
         user_id = await self._user_id(facts)
         authorization_id = await _answer(self._authorization_id_fn, user_id, "authorization_id_unavailable")
         if not _is_id(authorization_id):
@@ -242,7 +221,7 @@ class Gate:
         scope = facts.tool if check.scope is None else check.scope
         resource = self._resource(check, facts.tool, arguments_json)
         context_json = None if check.context is None else canonical_json(check.context)
-        return _Request(authorization_id, scope, resource, check.session_id, context_json, check.context)
+        return CheckRequest(authorization_id, scope, resource, check.session_id, context_json, check.context, user_id)
 
     async def _check_input(self, check_input_fn: CheckInputFn, facts: CallFacts) -> CheckInput:
         check = await _answer(check_input_fn, facts, "check_input_unavailable")
@@ -275,16 +254,6 @@ class _DeniedError(Exception):
         self.verdict = verdict
 
 
-def unavailable(reason: str) -> Verdict:
-    """Return the verdict for a call on which no decision could be had."""
-    return Verdict(payload=denied(reason), meta=UNAVAILABLE_META)
-
-
-def refused(error: Exception) -> Verdict:
-    """Return the verdict for what `CallFacts.of` could not read."""
-    return Verdict(payload=denied("call_malformed" if isinstance(error, TypeError) else "arguments_not_canonical"))
-
-
 async def _answer(callback: Callable[[Any], Any], argument: Any, reason: str) -> Any:
     """Call `callback`; whatever goes wrong in it is a deny with `reason`, and its text stays here."""
     try:
@@ -296,26 +265,6 @@ async def _answer(callback: Callable[[Any], Any], argument: Any, reason: str) ->
         logger.error("a callback ended in %s (%s); the tool was not run", type(error).__name__, reason)  # noqa: TRY400 - its text may hold secrets
         raise _DeniedError(unavailable(reason)) from None
     return answer
-
-
-def _fallback_reason(error: AuthorityError) -> str:
-    match error:
-        case AuthorityUnavailable(kind="timeout"):
-            return "fallback_closed_timeout"
-        case AuthorityUnavailable():
-            return "fallback_closed_unreachable"
-        case RateLimited():
-            return "fallback_closed_rate_limited"
-        case KeyRejected():
-            return "fallback_closed_key_rejected"
-        case MalformedReply():
-            return "fallback_closed_malformed"
-        case Conflict():
-            return "fallback_closed_conflict"
-        case InvalidRequest():
-            return "fallback_closed_invalid_request"
-        case _:
-            return "fallback_closed_error"
 
 
 def _canonical(value: Mapping[str, Any]) -> str | None:
@@ -333,5 +282,18 @@ def _leg(grant: Grant, request_state: str | None) -> tuple[object, ...]:
     return (grant.request, grant.tool, grant.arguments_json, request_state)
 
 
-def _fresh_key() -> str:
+async def twice_if_harmless(send: Callable[[], Awaitable[_T]]) -> _T:
+    """Send a request under an idempotency key, and once more where it found the authority just restarting."""
+    try:
+        return await send()
+    except AuthorityUnavailable as error:
+        # The client itself repeats a request whose connection ended: an idle one always may.
+        if error.kind not in {"connect", "server"}:
+            raise
+    await anyio.sleep(RETRY_PAUSE_SECONDS)
+    return await send()
+
+
+def fresh_key() -> str:
+    """Return an idempotency key that was never used."""
     return uuid.uuid4().hex

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from mcp_types import CallToolRequestParams, TextContent
 
 from allowly_middleware.facts import CallFacts
-from allowly_middleware.gate import Gate, Grant, Verdict, refused
+from allowly_middleware.gate import Gate
 from allowly_middleware.payload import blocked_text, denied
+from allowly_middleware.verdicts import Grant, Verdict, refused
 
 if TYPE_CHECKING:
     from fastmcp.server.middleware import CallNext, MiddlewareContext

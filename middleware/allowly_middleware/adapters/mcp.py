@@ -15,8 +15,9 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
 from allowly_middleware.facts import CallFacts
-from allowly_middleware.gate import Gate, Grant, Verdict, refused
+from allowly_middleware.gate import Gate
 from allowly_middleware.payload import blocked_text
+from allowly_middleware.verdicts import Grant, Verdict, refused
 
 Context = ServerRequestContext[Any, Any]
 _Run = Callable[[Grant, Context], Awaitable[HandlerResult]]
