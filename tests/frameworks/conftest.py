@@ -328,6 +328,12 @@ def person() -> type[Person]:
     return Person
 
 
+@pytest.fixture
+def served() -> Callable[[Any], Any]:
+    """Serve an ASGI application for as long as a block lasts; yields the URL of its MCP endpoint."""
+    return _served
+
+
 @asynccontextmanager
 async def _served(app: Any) -> AsyncIterator[str]:
     with bind("127.0.0.1", 0) as bound:

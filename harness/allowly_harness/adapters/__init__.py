@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from allowly_harness.adapters.acp import AcpApprover, answer_permission
     from allowly_harness.adapters.fastmcp import ApprovingTransport, approving_client
     from allowly_harness.adapters.mcp_client import ApprovingClient
+    from allowly_harness.adapters.openai_agents import approving_server
     from allowly_harness.adapters.permission import PermissionApprover, can_use_tool
     from allowly_harness.adapters.wrapped import approving
 
@@ -20,6 +21,7 @@ __all__ = [
     "answer_permission",
     "approving",
     "approving_client",
+    "approving_server",
     "can_use_tool",
 ]
 
@@ -31,15 +33,28 @@ _HOMES = {
     "answer_permission": "acp",
     "approving": "wrapped",
     "approving_client": "fastmcp",
+    "approving_server": "openai_agents",
     "can_use_tool": "permission",
 }
+
+_EXTRAS = {
+    "fastmcp": "fastmcp",
+    "openai_agents": "openai-agents",
+}
+"""The extra that a module needs, where it needs one."""
 
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
+    try:
+        module = import_module(f"{__name__}.{home}")
+    except ModuleNotFoundError as error:
+        if home not in _EXTRAS:
+            raise
+        raise ImportError(f"{name} needs an extra: pip install 'allowly-harness[{_EXTRAS[home]}]'") from error
+    value = getattr(module, name)
     globals()[name] = value
     return value
 
