@@ -60,11 +60,14 @@ class Closure:
         kind: "answered": somebody answered it elsewhere. "withdrawn": the agent took its call back.
         approved: For "answered": what was said.
         by: For "answered": who said it, as the authority recorded it; `None` if it does not say.
+        told: A sentence to show in place of these, where more is known than they can say, such as which
+            terminal answered; any text.
     """
 
     kind: Literal["answered", "withdrawn"]
     approved: bool = False
     by: str | None = None
+    told: str = ""
 
 
 @dataclass(eq=False)

@@ -240,6 +240,8 @@ def closing_words(closure: Closure | None) -> str:
     """Say why a question was closed that nobody answered here."""
     if closure is None:
         return "The question was withdrawn. Nothing was approved."
+    if closure.told:
+        return one_line(closure.told, 200).text
     if closure.kind == "withdrawn":
         return "The question was withdrawn by the agent. Nothing was approved."
     who = f' by "{one_line(closure.by, 80).text}"' if closure.by else ""

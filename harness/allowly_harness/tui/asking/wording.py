@@ -166,6 +166,8 @@ def closed_lines(request: ApprovalRequest, closure: Closure, unsent: str, width:
 
 def closed_words(closure: Closure) -> Shown:
     """Say in a sentence why a question was closed; the name in it is quoted."""
+    if closure.told:
+        return one_line(closure.told, 200)
     if closure.kind == "withdrawn":
         return own("The agent took its call back. Nothing was approved.")
     who = joined(['"', one_line(closure.by, 80), '"']) if closure.by else own("somebody else")
