@@ -15,7 +15,6 @@ from socket import socket
 from types import TracebackType
 from typing import Final, Self
 
-from allowly_harness import locations
 from allowly_harness.approvers.attached import sockets
 from allowly_harness.approvers.attached.board import Board, BoardFull, Item
 from allowly_harness.approvers.attached.messages import MAX_NAME_CHARACTERS, Hello
@@ -24,6 +23,7 @@ from allowly_harness.approvers.attached.values import dump_status
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.display.clock import Clock
+from allowly_harness.locations import approval_socket
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 
 MAX_TERMINALS: Final = 8
@@ -65,7 +65,7 @@ class SocketApprover:
     handles_many = True
 
     def __init__(self, path: Path | None = None, *, name: str = "agent", clock: Clock | None = None) -> None:
-        self.path = locations.approval_socket(name) if path is None else Path(path)
+        self.path = approval_socket(name) if path is None else Path(path)
         self._given = path is not None
         self._name = name
         self._board = Board(clock or Clock())
@@ -160,7 +160,7 @@ class SocketApprover:
         if self._given:
             return sockets.listen(self.path)
         for number in range(1, MAX_OF_A_NAME + 1):
-            self.path = locations.approval_socket(self._name, number)
+            self.path = approval_socket(self._name, number)
             try:
                 return sockets.listen(self.path)
             except sockets.SocketTaken:

@@ -18,7 +18,7 @@ from allowly_harness.approvers.chat.editor import EditFile, edit_file_with, edit
 from allowly_harness.approvers.chat.elicit import ask_for
 from allowly_harness.approvers.chat.question import PutAside, Question, closing_words
 from allowly_harness.approvers.chat.reply import DrawCode, draw_code
-from allowly_harness.approvers.chat.text import columns, is_terminal
+from allowly_harness.approvers.chat.text import columns, is_terminal, say
 from allowly_harness.approvers.chat.waiting import Waiting
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.approvers.pending import (
@@ -33,7 +33,7 @@ from allowly_harness.display.card import Row, Section, summary_of
 from allowly_harness.display.clock import Clock
 from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, identifier, joined, one_line, own
-from allowly_harness.protocol.models import Answer, ApprovalRequest
+from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest
 
 GRACE_SECONDS: Final = 1.0
 """How long after its end a question may still come to the screen, where it says that it has ended."""
@@ -53,6 +53,8 @@ class ChatApprover:
         console: Who may use the terminal; a program with a prompt of its own shares it.
         edit_file: Opens an editor for changed arguments; by default `$VISUAL` or `$EDITOR`, and without
             either a prompt of several lines.
+        keeps_open: Whether Ctrl-C, Ctrl-D and the end of input put a question aside instead of closing it:
+            for a terminal with a prompt, whose questions others may answer as well.
     """
 
     handles_expiry = True
@@ -66,6 +68,7 @@ class ChatApprover:
         terminal: Callable[[], bool] = is_terminal,
         console: Console | None = None,
         edit_file: EditFile | None = None,
+        keeps_open: bool = False,
     ) -> None:
         self.clock = clock or Clock()
         self.queue = PendingQueue(self.clock)
@@ -74,6 +77,7 @@ class ChatApprover:
         self.console.announce = _announcement
         self._draw_code = draw_code
         self._terminal = terminal
+        self._keeps_open = keeps_open
         self.edit_file = edit_file or edit_file_with(editor_command())
 
     async def ask(self, request: ApprovalRequest) -> Answer:
@@ -107,7 +111,7 @@ class ChatApprover:
             raise  # never reached
         place = self.console.place_for(item, aside=True)
         try:
-            return await Waiting(item, self.console, place, self.clock).run()
+            return await Waiting(item, self.console, place, self.clock, keeps_open=self._keeps_open).run()
         finally:
             self.queue.remove(item)
             self.console.leave(place)
@@ -127,6 +131,8 @@ class ChatApprover:
                 await self._turn(item, place)
                 async with self.console.holding(place):
                     reply = await ask_for(item, self.edit_file, has_prompt=self.console.has_prompt)
+                    if reply is not None and reply.action == "cancel" and self._keeps_open:
+                        reply = None
                     if reply is None:
                         self.console.put_aside(place)
             return reply if self.queue.settle(item, reply) else ElicitationReply.cancel()
@@ -154,6 +160,9 @@ class ChatApprover:
                     edit_file=self.edit_file,
                 )
                 answer = await question.run()
+                if isinstance(answer, Answer) and answer.kind is AnswerKind.CANCEL and self._keeps_open:
+                    say(f"  #{item.number} stays open for others; /pending {item.number} opens it again", "note")
+                    answer = PutAside()
                 if isinstance(answer, PutAside):
                     self.console.put_aside(place)
                     continue

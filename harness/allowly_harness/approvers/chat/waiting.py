@@ -30,12 +30,16 @@ class Waiting:
         console: Where it is shown.
         place: Its place in the queue for the terminal; always aside.
         clock: Where the time comes from.
+        keeps_open: Whether Ctrl-C and the end of input lead back to the prompt and end nothing.
     """
 
-    def __init__(self, item: PendingWait, console: Console, place: Place, clock: Clock) -> None:
+    def __init__(
+        self, item: PendingWait, console: Console, place: Place, clock: Clock, *, keeps_open: bool = False
+    ) -> None:
         self._item, self._status = item, item.status
         self._console, self._place = console, place
         self._clock = clock
+        self._keeps_open = keeps_open
         self._who = one_line(item.request.escalation_to or "an approver", 60).text
         self._line = QuestionLine(self._message)
         self._base = BaseLine(self._line.session)
@@ -99,9 +103,9 @@ class Waiting:
                     case _:
                         say(f"Type {self._offers}.", "warning")
         except KeyboardInterrupt:
-            return Answer.cancel()
+            return None if self._keeps_open else Answer.cancel()
         except EOFError:
-            return Answer.defer()
+            return None if self._keeps_open else Answer.defer()
 
     async def _behind(self) -> None:
         """Report now and then, until the person wants to see it."""
