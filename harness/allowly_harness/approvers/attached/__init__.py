@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from allowly_harness.approvers.attached.agents import Agents
     from allowly_harness.approvers.attached.approver import SocketApprover
     from allowly_harness.approvers.attached.sockets import SocketProblem
 
-__all__ = ["SocketApprover", "SocketProblem"]
+__all__ = ["Agents", "SocketApprover", "SocketProblem"]
 
-_HOMES = {"SocketApprover": "approver", "SocketProblem": "sockets"}
+_HOMES = {"Agents": "agents", "SocketApprover": "approver", "SocketProblem": "sockets"}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from allowly_harness.approvers.attached.frames import WireError, seal_of
-from allowly_harness.approvers.attached.messages import Closed, Message, Question, Spoken, Standing, Verdict
+from allowly_harness.approvers.attached.messages import Closed, Listed, Message, Question, Spoken, Standing, Verdict
 from allowly_harness.approvers.attached.values import Asked, Said, dump_asked, dump_status, without_schema
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
@@ -179,6 +179,7 @@ class Board:
         self._seats.append(seat)
         for item in self.open:
             self._show(item, seat)
+        seat.tell(Listed())
 
     def detach(self, seat: Seat) -> None:
         """Forget a terminal. What it showed stays open."""

@@ -54,6 +54,11 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """All that was open when the terminal was attached has been sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How an awaited escalation stands."""
 
@@ -102,7 +107,7 @@ class Wish:
     what: Literal["check", "release"]
 
 
-Message: TypeAlias = Hello | Question | Standing | Closed | Verdict | Bye | Spoken | Wish
+Message: TypeAlias = Hello | Question | Listed | Standing | Closed | Verdict | Bye | Spoken | Wish
 
 _WISHES: Final[tuple[Literal["check", "release"], ...]] = ("check", "release")
 
@@ -126,6 +131,8 @@ def written(message: Message) -> bytes:
         case Question(number, request, status):
             shown = None if status is None else values.dump_status(status)
             body = {"type": "question", "number": number, "request": values.dump_asked(request), "status": shown}
+        case Listed():
+            body = {"type": "listed"}
         case Standing(number, status):
             body = {"type": "status", "number": number, "status": status}
         case Closed(number, closure):
@@ -164,17 +171,20 @@ def read_hello(value: Mapping[str, Any]) -> Hello | Bye:
     return Hello(name[:MAX_NAME_CHARACTERS], place[:MAX_NAME_CHARACTERS], VERSION, str(program)[:40])
 
 
-def read_from_agent(value: Mapping[str, Any]) -> Question | Standing | Closed | Verdict | Bye:
+FromAgent: TypeAlias = Question | Listed | Standing | Closed | Verdict | Bye
+
+
+def read_from_agent(value: Mapping[str, Any]) -> FromAgent:
     """Read what an agent says after its greeting.
 
     Raises:
         WireError: It is no message of an agent.
     """
     fields = Fields(value, "a message")
-    kind = fields.choice("type", ("question", "status", "closed", "verdict", "bye"))
-    message: Question | Standing | Closed | Verdict | Bye
-    if kind == "bye":
-        message = Bye(fields.text("why"))
+    kind = fields.choice("type", ("question", "listed", "status", "closed", "verdict", "bye"))
+    message: FromAgent
+    if kind in {"bye", "listed"}:
+        message = Bye(fields.text("why")) if kind == "bye" else Listed()
         fields.end()
         return message
     number = fields.number("number", 1, MAX_NUMBER)

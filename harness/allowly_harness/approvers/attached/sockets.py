@@ -43,6 +43,10 @@ class SocketTaken(SocketProblem):
     """Somebody listens at this path already."""
 
 
+class NobodyThere(SocketProblem):
+    """Nobody listens at this path; what is there was left by an agent that has gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who is at the other end, as the kernel says.
@@ -91,7 +95,8 @@ def connect(path: Path) -> socket.socket:
     """Connect to an agent of the same user.
 
     Raises:
-        SocketProblem: Nobody listens there, or somebody else does.
+        NobodyThere: Nobody listens there.
+        SocketProblem: Another user does, or too many are connecting at this moment.
     """
     _check_length(path)
     connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -101,7 +106,8 @@ def connect(path: Path) -> socket.socket:
         check_peer(connecting)
     except OSError as error:
         connecting.close()
-        raise SocketProblem(f"no agent listens at {path}: {error.strerror}") from None
+        gone = error.errno in {errno.ECONNREFUSED, errno.ENOENT}
+        raise (NobodyThere if gone else SocketProblem)(f"no agent listens at {path}: {error.strerror}") from None
     except SocketProblem:
         connecting.close()
         raise
