@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from mcp.server.context import ServerRequestContext
+from mcp.server.request_state import AESGCMRequestStateCodec
 
 from allowly_middleware.adapters import mcp as sdk
-from allowly_middleware.gate import CHECK_TIMEOUT_SECONDS, Checker, Gate
+from allowly_middleware.asking.deciding import Asking, Deciding
+from allowly_middleware.asking.sealed import SealedStates, derived_keys
+from allowly_middleware.gate import CHECK_TIMEOUT_SECONDS, Gate
 from allowly_middleware.owned import OwnedAuthority
 
 if TYPE_CHECKING:
@@ -52,6 +57,13 @@ class AllowlyMCPMiddleware(_Base):
             for as long as it lasts.
         authority: A client to use in place of an own one; it stays open when the middleware closes.
         check_timeout_seconds: How long a check may take before the call is denied; above 0.
+        ask_client: Whether confirmations are asked through clients that show forms, on connections of the
+            protocol of 2026-07-28, and reported to the authority from here. **The host then shows the
+            question and says what the person answered**: nothing here can tell a person from a program.
+            All other clients get the blocked result, as they do without this option.
+        state_keys: With `ask_client`: secrets of at least 32 bytes for what the client carries between
+            question and answer, for servers of several processes. The first one seals, all of them open.
+            By default a key of this process alone.
 
     Raises:
         ValueError: A setting that cannot work.
@@ -69,15 +81,17 @@ class AllowlyMCPMiddleware(_Base):
         bind_arguments: bool = True,
         authority: AuthorityClient | None = None,
         check_timeout_seconds: float = CHECK_TIMEOUT_SECONDS,
+        ask_client: bool = False,
+        state_keys: Sequence[bytes | str] | None = None,
     ) -> None:
         self._owned: OwnedAuthority | None = None
-        checker: Checker
+        client: AuthorityClient | OwnedAuthority
         if authority is None:
-            checker = self._owned = _owned(base_url, api_key, check_timeout_seconds)
+            client = self._owned = _owned(base_url, api_key, check_timeout_seconds)
         else:
-            checker = authority
-        self._gate = Gate(
-            checker,
+            client = authority
+        gate = Gate(
+            client,
             authorization_id_fn,
             user_id_fn=user_id_fn,
             check_input_fn=check_input_fn,
@@ -85,6 +99,7 @@ class AllowlyMCPMiddleware(_Base):
             bind_arguments=bind_arguments,
             check_timeout_seconds=check_timeout_seconds,
         )
+        self._deciding = Asking(gate, client, _sealing(state_keys)) if ask_client else Deciding(gate)
 
     @classmethod
     def wrap(cls, server: _ServerT, api_key: str, authorization_id_fn: AuthorizationIdFn, **options: Any) -> _ServerT:
@@ -115,10 +130,10 @@ class AllowlyMCPMiddleware(_Base):
     async def __call__(self, ctx: Any, call_next: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Handle one message, for either framework."""
         if isinstance(ctx, ServerRequestContext):
-            return await sdk.guard(self._gate, self, ctx, call_next)
+            return await sdk.guard(self._deciding, self, ctx, call_next)
         from allowly_middleware.adapters import fastmcp
 
-        return await fastmcp.guard(self._gate, self, ctx, call_next)
+        return await fastmcp.guard(self._deciding, self, ctx, call_next)
 
     async def check_resource_access(self, context: Any) -> None:
         """Let every resource through, for FastMCP: this is a gate for tools."""
@@ -136,6 +151,10 @@ class AllowlyMCPMiddleware(_Base):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
+
+
+def _sealing(state_keys: Sequence[bytes | str] | None) -> SealedStates:
+    return SealedStates(AESGCMRequestStateCodec(derived_keys([os.urandom(32)] if state_keys is None else state_keys)))
 
 
 def _owned(base_url: str, api_key: str, check_timeout_seconds: float) -> OwnedAuthority:

@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from allowly_authority.client import AuthorityClient
-    from allowly_authority.wire.replies import CheckReply
+    from allowly_authority.wire.replies import CheckReply, ConfirmationReply
     from allowly_middleware.facts import Dialect
 
 
@@ -54,6 +54,14 @@ class OwnedAuthority:
             context=context,
             dialect=dialect,
             idempotency_key=idempotency_key,
+        )
+
+    async def settle_confirmation(
+        self, nonce: str, *, approved: bool, ttl_seconds: int = 60, idempotency_key: str | None = None
+    ) -> ConfirmationReply:
+        """Report what the user said; as `AuthorityClient.settle_confirmation`."""
+        return await self._client().settle_confirmation(
+            nonce, approved=approved, ttl_seconds=ttl_seconds, idempotency_key=idempotency_key
         )
 
     async def aclose(self) -> None:

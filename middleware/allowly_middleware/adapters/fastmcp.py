@@ -8,13 +8,19 @@ registered after it would never see that call. From behind the last middleware a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mcp_types import CallToolRequestParams, TextContent
+from mcp.server.context import ServerRequestContext
+from mcp_types import CallToolRequestParams, InputRequiredResult, InputResponseRequestParams, TextContent
 
+from allowly_middleware.adapters.clients import can_be_asked, form_of, leg_of, with_leg
+from allowly_middleware.asking.deciding import Client, Deciding
+from allowly_middleware.asking.sealed import Leg
 from allowly_middleware.facts import CallFacts
-from allowly_middleware.gate import Gate
 from allowly_middleware.payload import blocked_text, denied
 from allowly_middleware.verdicts import Grant, Verdict, refused
 
@@ -26,11 +32,13 @@ _Next = Callable[[Any], Awaitable[Any]]
 _Run = Callable[[Grant, Any], Awaitable[Any]]
 
 
-async def guard(gate: Gate, guarding: object, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+async def guard(
+    deciding: Deciding, guarding: object, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]
+) -> Any:
     """Run one message through the gate, as a middleware of FastMCP.
 
     Args:
-        gate: Decides.
+        deciding: Decides.
         guarding: The object that stands in the server's chain.
         context: The message.
         call_next: The rest of the chain, and the tool.
@@ -42,17 +50,18 @@ async def guard(gate: Gate, guarding: object, context: MiddlewareContext[Any], c
     following, tool = _taken_apart(call_next)
     if not following and _others_follow(guarding, context):
         return blocked_result(Verdict(payload=denied("gate_not_innermost")))
+    stage = _Stage(deciding, tool)
 
     async def run(grant: Grant, context: Any) -> Any:
         if not following:
-            return await tool(context)
-        chain: _Next = _bound(gate, grant, tool)
+            return await stage.enter_tool(context)
+        chain: _Next = partial(stage.run_if_allowed, grant, lambda _, context: stage.enter_tool(context))
         for middleware in reversed(following):
             if middleware is not guarding:
                 chain = _linked(middleware, chain)
         return await chain(context)
 
-    return await _run_if_allowed(gate, None, run, context)
+    return await stage.run_if_allowed(None, run, context)
 
 
 def blocked_result(verdict: Verdict) -> ToolResult:
@@ -67,35 +76,61 @@ def blocked_result(verdict: Verdict) -> ToolResult:
     )
 
 
-async def _run_if_allowed(gate: Gate, earlier: Grant | None, run: _Run, context: MiddlewareContext[Any]) -> Any:
-    message: CallToolRequestParams = context.message
-    try:
-        facts = CallFacts.of(
-            message.name,
-            message.arguments,
-            context=context.fastmcp_context,
-            request_state=message.request_state,
-            answers=message.input_responses,
-        )
-    except (TypeError, ValueError) as error:
-        return blocked_result(refused(error))
-    verdict = await gate.decide(facts, earlier=earlier)
-    if verdict.grant is None:
-        return blocked_result(verdict)
-    own = message.model_copy(update={"arguments": facts.arguments})
-    result = await run(verdict.grant, context.copy(message=own))
-    if verdict.grant is not earlier:
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """The places in one request's way where the gate stands: in front of other middleware, and behind it."""
+
+    deciding: Deciding
+    tool: _Next
+
+    async def run_if_allowed(self, earlier: Grant | None, run: _Run, context: MiddlewareContext[Any]) -> Any:
+        message: CallToolRequestParams = context.message
+        try:
+            facts = CallFacts.of(
+                message.name,
+                message.arguments,
+                context=context.fastmcp_context,
+                request_state=message.request_state,
+                answers=message.input_responses,
+            )
+        except (TypeError, ValueError) as error:
+            return blocked_result(refused(error))
+        decision = await self.deciding.decide(facts, self._client_of(context, facts.tool), earlier=earlier)
+        if decision.question is not None:
+            return _asking(form_of(decision.question))
+        grant = decision.verdict.grant
+        if grant is None:
+            return blocked_result(decision.verdict)
+        own = context.copy(message=message.model_copy(update={"arguments": facts.arguments}))
+        with _bringing(own, decision.leg) as bringing:
+            result = await run(grant, bringing)
+        if grant is not earlier:
+            asked = getattr(result, "input_required", None)
+            if asked is not None:
+                self.deciding.suspended(grant, asked.request_state)
+        return result
+
+    async def enter_tool(self, context: MiddlewareContext[Any]) -> Any:
+        """Run the tool, which sees nothing of what passes between the gate and the client."""
+        request = _request_of(context) if self.deciding.asks else None
+        leg = None if request is None else self.deciding.for_tool(leg_of(request.params or {}))
+        with _bringing(context, leg) as bringing:
+            result = await self.tool(bringing)
         asked = getattr(result, "input_required", None)
-        if asked is not None:
-            gate.suspended(verdict.grant, asked.request_state)
-    return result
+        if asked is None:
+            return result
+        carried = self.deciding.for_client(asked.request_state)
+        if carried == asked.request_state:
+            return result
+        return _asking(asked.model_copy(update={"request_state": carried}))
 
-
-def _bound(gate: Gate, grant: Grant, tool: _Next) -> _Next:
-    async def last(context: Any) -> Any:
-        return await _run_if_allowed(gate, grant, lambda _, context: tool(context), context)
-
-    return last
+    def _client_of(self, context: MiddlewareContext[Any], tool: str) -> Client | None:
+        request = _request_of(context) if self.deciding.asks else None
+        if request is None:
+            return None
+        return Client(
+            can_be_asked(request), leg_of(request.params or {}).responses, partial(_is_destructive, context, tool)
+        )
 
 
 def _linked(middleware: Any, rest: _Next) -> _Next:
@@ -123,3 +158,50 @@ def _others_follow(guarding: object, context: MiddlewareContext[Any]) -> bool:
     server = context.fastmcp_context.fastmcp if context.fastmcp_context is not None else None
     listed: list[Any] = list(getattr(server, "middleware", ()))
     return guarding in listed and listed[-1] is not guarding
+
+
+def _asking(form: InputRequiredResult) -> Any:
+    from fastmcp.tools.base import InputRequiredToolResult
+
+    return InputRequiredToolResult(form)
+
+
+def _request_of(context: MiddlewareContext[Any]) -> ServerRequestContext[Any, Any] | None:
+    """Return the client's request, if the call in hand is the one that it names.
+
+    A tool may call others inside of the server. Such a call has no client that could be asked: what the
+    client would be sent is what the calling tool is given. `None` also where FastMCP does not tell.
+    """
+    from fastmcp.server import dependencies
+
+    is_of_client: Callable[[], bool] = getattr(dependencies, "_is_client_tool_call", lambda: False)
+    request = getattr(context.fastmcp_context, "request_context", None)
+    inner = getattr(request, "_srctx", None)
+    return inner if is_of_client() and isinstance(inner, ServerRequestContext) else None
+
+
+@contextmanager
+def _bringing(context: MiddlewareContext[Any], leg: Leg | None) -> Generator[MiddlewareContext[Any]]:
+    """Make the call look, to all that runs in here, as if it had brought `leg`; unchanged for `None`.
+
+    FastMCP reads what a request brings from the request itself, wherever that is asked for.
+    """
+    request = _request_of(context) if leg is not None else None
+    if leg is None or request is None:
+        yield context
+        return
+    from fastmcp.server.dependencies import bind_request_context
+
+    bringing = with_leg(request, leg)
+    typed = InputResponseRequestParams.model_validate(dict(bringing.params or {}))
+    fields = {"request_state": typed.request_state, "input_responses": typed.input_responses}
+    with bind_request_context(bringing):
+        yield context.copy(message=context.message.model_copy(update=fields))
+
+
+async def _is_destructive(context: MiddlewareContext[Any], name: str) -> bool:
+    server = context.fastmcp_context.fastmcp if context.fastmcp_context is not None else None
+    tool = None if server is None else await server.get_tool(name)
+    if tool is None:
+        return True
+    return tool.annotations is not None and tool.annotations.destructive_hint is True

@@ -7,15 +7,17 @@ matter. The SDK documents it as provisional; what depends on its shape stands in
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeGuard
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp_types import CallToolResult, InputRequiredResult, TextContent
 
+from allowly_middleware.adapters.clients import can_be_asked, form_of, is_destructive, leg_of, with_leg
+from allowly_middleware.asking.deciding import Client, Deciding
+from allowly_middleware.asking.sealed import Leg
 from allowly_middleware.facts import CallFacts
-from allowly_middleware.gate import Gate
 from allowly_middleware.payload import blocked_text
 from allowly_middleware.verdicts import Grant, Verdict, refused
 
@@ -24,14 +26,14 @@ _Run = Callable[[Grant, Context], Awaitable[HandlerResult]]
 _Step = tuple[Callable[..., Any], Any]
 
 
-async def guard(gate: Gate, guarding: object, ctx: Context, call_next: CallNext) -> HandlerResult:
+async def guard(deciding: Deciding, guarding: object, ctx: Context, call_next: CallNext) -> HandlerResult:
     """Run one message through the gate, as a middleware of the SDK.
 
     Other middleware may follow in the list. It runs after the gate and may change the call, so the
     call is looked at once more behind the last of it.
 
     Args:
-        gate: Decides.
+        deciding: Decides.
         guarding: The object that stands in the server's list of middleware.
         ctx: The message.
         call_next: The rest of the list, and the server's handler.
@@ -39,17 +41,18 @@ async def guard(gate: Gate, guarding: object, ctx: Context, call_next: CallNext)
     if ctx.method != "tools/call" or ctx.request_id is None:
         return await call_next(ctx)
     following, handler = _taken_apart(call_next)
+    stage = _Stage(deciding, handler)
 
     async def run(grant: Grant, ctx: Context) -> HandlerResult:
         if not following:
-            return await handler(ctx)
-        chain: CallNext = partial(_run_if_allowed, gate, grant, lambda _, ctx: handler(ctx))
+            return await stage.enter_tool(ctx)
+        chain: CallNext = partial(stage.run_if_allowed, grant, lambda _, ctx: stage.enter_tool(ctx))
         for apply, middleware in reversed(following):
             if middleware is not guarding:
                 chain = partial(apply, middleware, chain)
         return await chain(ctx)
 
-    return await _run_if_allowed(gate, None, run, ctx)
+    return await stage.run_if_allowed(None, run, ctx)
 
 
 def blocked_result(verdict: Verdict) -> CallToolResult:
@@ -62,27 +65,52 @@ def blocked_result(verdict: Verdict) -> CallToolResult:
     )
 
 
-async def _run_if_allowed(gate: Gate, earlier: Grant | None, run: _Run, ctx: Context) -> HandlerResult:
-    params = ctx.params or {}
-    try:
-        facts = CallFacts.of(
-            params.get("name"),
-            params.get("arguments"),
-            context=ctx,
-            request_state=params.get("requestState"),
-            answers=params.get("inputResponses"),
-        )
-    except (TypeError, ValueError) as error:
-        return blocked_result(refused(error))
-    verdict = await gate.decide(facts, earlier=earlier)
-    if verdict.grant is None:
-        return blocked_result(verdict)
-    if params.get("arguments") is not None:
-        ctx = replace(ctx, params={**params, "arguments": facts.arguments})
-    result = await run(verdict.grant, ctx)
-    if verdict.grant is not earlier and _asks_for_input(result):
-        gate.suspended(verdict.grant, _state_of(result))
-    return result
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """The places in one request's way where the gate stands: in front of other middleware, and behind it."""
+
+    deciding: Deciding
+    handler: CallNext
+
+    async def run_if_allowed(self, earlier: Grant | None, run: _Run, ctx: Context) -> HandlerResult:
+        params = ctx.params or {}
+        brought = leg_of(params)
+        try:
+            facts = CallFacts.of(
+                params.get("name"),
+                params.get("arguments"),
+                context=ctx,
+                request_state=params.get("requestState"),
+                answers=params.get("inputResponses"),
+            )
+        except (TypeError, ValueError) as error:
+            return blocked_result(refused(error))
+        decision = await self.deciding.decide(facts, self._client_of(ctx, facts.tool, brought), earlier=earlier)
+        if decision.question is not None:
+            return form_of(decision.question)
+        grant = decision.verdict.grant
+        if grant is None:
+            return blocked_result(decision.verdict)
+        if params.get("arguments") is not None:
+            ctx = replace(ctx, params={**params, "arguments": facts.arguments})
+        result = await run(grant, with_leg(ctx, decision.leg))
+        if grant is not earlier and _asks_for_input(result):
+            self.deciding.suspended(grant, _state_of(result))
+        return result
+
+    async def enter_tool(self, ctx: Context) -> HandlerResult:
+        """Run the server's handler, which sees nothing of what passes between the gate and the client."""
+        result = await self.handler(with_leg(ctx, self.deciding.for_tool(leg_of(ctx.params or {}))))
+        if not self.deciding.asks or not _asks_for_input(result):
+            return result
+        state = _state_of(result)
+        carried = self.deciding.for_client(state)
+        return result if carried == state else _with_state(result, carried)
+
+    def _client_of(self, ctx: Context, tool: str, brought: Leg) -> Client | None:
+        if not self.deciding.asks:
+            return None
+        return Client(can_be_asked(ctx), brought.responses, partial(is_destructive, self.handler, ctx, tool))
 
 
 def _taken_apart(call_next: CallNext) -> tuple[list[_Step], CallNext]:
@@ -114,3 +142,9 @@ def _asks_for_input(result: HandlerResult) -> bool:
 def _state_of(result: HandlerResult) -> str | None:
     state: object = result.get("requestState") if isinstance(result, dict) else getattr(result, "request_state", None)
     return state if isinstance(state, str) else None
+
+
+def _with_state(result: HandlerResult, state: str | None) -> HandlerResult:
+    if isinstance(result, dict):
+        return {**result, "requestState": state}
+    return result.model_copy(update={"request_state": state}) if result is not None else None
