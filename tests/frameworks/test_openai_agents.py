@@ -88,7 +88,11 @@ async def test_what_holds_for_every_framework(check, office, how) -> None:
     await check(office, how)
 
 
-LETTER = ("send_email", {"to": "ada@example.com", "subject": "Hello", "body": "Dear Ada"})
+def letter(to: str) -> tuple[str, dict[str, str]]:
+    return "send_email", {"to": f"{to}@example.com", "subject": "Hello", "body": f"Dear {to}"}
+
+
+LETTER = letter("ada")
 
 
 class Losing:
@@ -209,7 +213,7 @@ async def test_two_agents_with_servers_of_their_own_ask_one_person_in_turn(offic
     async def agent(name: str) -> None:
         approvals = {"approver": desk, "authority": office.authority, "requester": name}
         async with approving_server(server_of(office), **approvals) as server:
-            await run_on(server, [[LETTER] * 3])
+            await run_on(server, [[letter(f"{name}-{at}") for at in range(3)]])
 
     with anyio.fail_after(60):
         async with anyio.create_task_group() as group:

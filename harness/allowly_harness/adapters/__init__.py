@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from allowly_harness.adapters.mcp_client import ApprovingClient
     from allowly_harness.adapters.openai_agents import approving_server
     from allowly_harness.adapters.permission import PermissionApprover, can_use_tool
+    from allowly_harness.adapters.pydantic_ai import ApprovingMCPToolset
     from allowly_harness.adapters.wrapped import approving
 
 __all__ = [
     "AcpApprover",
     "ApprovingClient",
+    "ApprovingMCPToolset",
     "ApprovingTransport",
     "PermissionApprover",
     "answer_permission",
@@ -28,6 +30,7 @@ __all__ = [
 _HOMES = {
     "AcpApprover": "acp",
     "ApprovingClient": "mcp_client",
+    "ApprovingMCPToolset": "pydantic_ai",
     "ApprovingTransport": "fastmcp",
     "PermissionApprover": "permission",
     "answer_permission": "acp",
@@ -40,6 +43,7 @@ _HOMES = {
 _EXTRAS = {
     "fastmcp": "fastmcp",
     "openai_agents": "openai-agents",
+    "pydantic_ai": "pydantic-ai",
 }
 """The extra that a module needs, where it needs one."""
 
