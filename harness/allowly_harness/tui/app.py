@@ -7,27 +7,20 @@ Textual's shutdown runs in a task of its own. It holds the `Link` whose `run` is
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from textual import events, work
-from textual.app import App
-from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
-from textual.filter import LineFilter
 
 from allowly_harness.display.clock import Clock
-from allowly_harness.display.sanitize import joined, one_line, plain
-from allowly_harness.protocol.errors import ConfigurationError
+from allowly_harness.display.sanitize import joined, one_line
 from allowly_harness.protocol.models import ApprovalRequest, ServerInfo
-from allowly_harness.tui.keymap import read_keymap
-from allowly_harness.tui.lines import NoControls
+from allowly_harness.tui.fullscreen import FullScreen
 from allowly_harness.tui.main import MainScreen
-from allowly_harness.tui.theme import DARK, LIGHT, WITHOUT_COLOURS, quiet
 from allowly_harness.workbench.calls import CallEntry, CallLog
 from allowly_harness.workbench.feed import ServerFeed
 from allowly_harness.workbench.link import Link, LinkState, NotConnected
@@ -50,7 +43,7 @@ RELIST_SECONDS: Final = 2.0
 """How often the tools are listed again at most, however often the server says that they have changed."""
 
 
-class HarnessApp(App[None]):
+class HarnessApp(FullScreen):
     """The app.
 
     Args:
@@ -68,13 +61,6 @@ class HarnessApp(App[None]):
         ConfigurationError: There is no such theme, or a key cannot be used so.
     """
 
-    TITLE = "allowly-harness"
-    ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+q", "quit", "quit", show=False, priority=True, id="quit"),
-        Binding("ctrl+z", "suspend_process", "suspend", show=False, priority=True, id="suspend"),
-    ]
-
     def __init__(
         self,
         open_session: OpenSession,
@@ -88,10 +74,7 @@ class HarnessApp(App[None]):
         clock: Clock | None = None,
         key_time: Callable[[events.Key], float] = lambda event: event.time,
     ) -> None:
-        self.keymap = read_keymap(settings.keys if settings else {})
-        # Without colours Textual would write greys; from a theme of the terminal's own colours it can leave all out.
-        colourless = "NO_COLOR" in os.environ
-        super().__init__(ansi_color=True if colourless else None)
+        super().__init__(settings)
         self.clock = clock or Clock()
         self.server = server or ServerInfo("the server")
         self.feed = feed or ServerFeed(clock=self.clock)
@@ -104,13 +87,9 @@ class HarnessApp(App[None]):
         self._drawing = False
         self._relisting = False
         self._quit_tried = float("-inf")
-        self._set_theme(settings.theme if settings else None, colourless=colourless)
-        self.set_keymap(self.keymap.bindings())
         self._approver = approver
         self._key_time = key_time
         self._notifying: Setting = settings.notify if settings else "auto"
-        self.questions: Questions | None = None
-        """What to do with questions; there from the moment on when the first frame is painted."""
 
     # What the main screen needs.
 
@@ -134,45 +113,15 @@ class HarnessApp(App[None]):
         if not self.link.reconnect():
             self.say("The connection stands." if self.link.state is LinkState.CONNECTED else "Connecting already.")
 
-    def say(self, text: str) -> None:
-        """Show a short notice, any text."""
-        self.notify(plain(text, 300), markup=False)
-
-    def complain(self, text: str) -> None:
-        """Show a short notice of something that did not work, any text."""
-        self.notify(plain(text, 300), severity="error", markup=False)
-
     # The app's own life.
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Add the net for control characters as the last filter."""
-        return [*super().get_line_filters(), NoControls()]
-
-    def get_css_variables(self) -> dict[str, str]:
-        """Add a quiet colour of text, of the theme: Textual's own is meant for whole widgets."""
-        variables = super().get_css_variables()
-        return {**variables, "quiet": quiet(variables)}
 
     async def on_mount(self) -> None:
         """Show the main screen."""
-        self.app_resume_signal.subscribe(self, self._came_back)  # pyright: ignore[reportUnknownMemberType]
+        self.follow_suspension()
         self.feed.listen(on_change=lambda what: self._soon(partial(self._list_changed, what)))
         self._main.fit(self.size)  # before it is styled for the first time, or it would be styled twice
         await self.push_screen(self._main)
         self._main.call_after_refresh(self._complete)
-
-    async def on_event(self, event: events.Event) -> None:
-        """Note when the person typed or pasted last, on every screen."""
-        if self.questions is not None and isinstance(event, events.Key):
-            self.questions.key_pressed(event)
-        elif self.questions is not None and isinstance(event, events.Paste):
-            self.questions.pasted()
-        await super().on_event(event)
-
-    def on_app_focus(self) -> None:
-        """Hold keys off: the window has just come to the front."""
-        if self.questions is not None:
-            self.questions.hold_off()
 
     async def action_quit(self) -> None:
         """Quit; with open calls only at the second attempt."""
@@ -217,15 +166,6 @@ class HarnessApp(App[None]):
         # From the connection's task nothing may be drawn, only a message sent.
         if self.is_running:
             self.call_later(work)
-
-    def _set_theme(self, name: str | None, *, colourless: bool) -> None:
-        for theme in (DARK, LIGHT):
-            self.register_theme(theme)
-        name = name or (WITHOUT_COLOURS if colourless else os.environ.get("TEXTUAL_THEME") or DARK.name)
-        if name not in self.available_themes:
-            known = ", ".join(sorted(self.available_themes))
-            raise ConfigurationError(f"there is no theme {name!r}; there are {known}")
-        self.theme = name
 
     def _link_changed(self) -> None:
         link = self.link
@@ -282,18 +222,6 @@ class HarnessApp(App[None]):
         if self._changed:
             self._drawing = True
             self._draw_calls()
-
-    def _came_back(self, _: object = None) -> None:
-        self.refresh(layout=True)  # without it the screen stays blank after a suspension
-        self.on_app_focus()
-
-    def _fatal_error(self) -> None:
-        # Textual's own trace prints local variables: arguments, keys. Ours never does.
-        from allowly_harness.tui.crash import record_crash
-
-        self.bell()
-        self.exit(return_code=1, message=record_crash(self._exception or RuntimeError("unknown")))
-        self._close_messages_no_wait()
 
 
 def _load_the_rest() -> type[Questions]:
