@@ -9,6 +9,7 @@ import click
 
 from allowly_harness._version import __version__
 from allowly_harness.cli.authority import authority
+from allowly_harness.cli.bridge import bridge
 from allowly_harness.cli.call import call
 from allowly_harness.cli.completion import COMPLETE_VARIABLE, completion, register
 from allowly_harness.cli.connect import connect
@@ -44,7 +45,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, connect, call, servers, authority, doctor, completion):
+for command in (demo, connect, call, bridge, servers, authority, doctor, completion):
     cli.add_command(command)
 
 

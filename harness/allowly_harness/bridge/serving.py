@@ -1,0 +1,109 @@
+"""The bridge: an MCP server that hands every message on to another one, and calls through the approval conversation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Unpack
+
+import anyio
+from mcp.server import Server
+from mcp.server.lowlevel.server import NotificationOptions
+
+from allowly_harness.adapters.options import ApprovalOptions
+from allowly_harness.approvers.base import Approver, AskFunction, Desk
+from allowly_harness.bridge.approvals import Approvals
+from allowly_harness.bridge.forwarding import Forwarder
+from allowly_harness.bridge.held import Holds
+from allowly_harness.bridge.stdio import standard_streams
+from allowly_harness.bridge.upstream import Transport
+from allowly_harness.bridge.upstreams import Upstreams
+from allowly_harness.connection import Era
+from allowly_harness.protocol.models import ServerInfo
+
+if TYPE_CHECKING:
+    from allowly_authority import AuthorityClient
+
+
+class Bridge:
+    """A bridge that is open; made by `open_bridge`.
+
+    Attributes:
+        server: The low-level server of the SDK that hosts talk to; serve it over any transport.
+        upstreams: The connections to the server behind.
+    """
+
+    def __init__(self, server: Server[Any], upstreams: Upstreams) -> None:
+        self.server = server
+        self.upstreams = upstreams
+
+    async def serve(self, read: Any, write: Any) -> str:
+        """Serve one host over a pair of streams, until it leaves or the server behind is gone.
+
+        Returns:
+            "" if the host has left; otherwise what became of the server.
+        """
+        options = self.server.create_initialization_options(NotificationOptions())
+        why = ""
+        async with anyio.create_task_group() as group:
+
+            async def until_lost() -> None:
+                nonlocal why
+                await self.upstreams.ended.wait()
+                why = self.upstreams.why
+                # What was open is answered with an error first.
+                await anyio.sleep(0.2)
+                group.cancel_scope.cancel()
+
+            group.start_soon(until_lost)
+            await self.server.run(read, write, options)
+            group.cancel_scope.cancel()
+        return why
+
+    async def serve_stdio(self) -> str:
+        """Serve the host that has started this program, over standard input and output; see `serve`."""
+        async with standard_streams() as (read, write):
+            return await self.serve(read, write)
+
+
+@asynccontextmanager
+async def open_bridge(
+    reach: Callable[[], Transport],
+    *,
+    server: ServerInfo,
+    approver: Approver | AskFunction | Desk | None,
+    authority: AuthorityClient | None,
+    era: Era = "auto",
+    timeout: float = 300.0,  # noqa: ASYNC109 - the server's, for each of its answers
+    several_hosts: bool = False,
+    last_words: Callable[[], str] = str,
+    **options: Unpack[ApprovalOptions],
+) -> AsyncGenerator[Bridge]:
+    """Open a bridge to a server.
+
+    Args:
+        reach: Makes an `mcp` transport to the server, anew for each connection.
+        server: The server, in our words.
+        approver: Asks the person; `None` has the host ask them, by MCP elicitation.
+        authority: Where answers are reported. It is not closed.
+        era: "legacy", "modern", or "auto": that of the host first, then the other.
+        timeout: How long the server may take to answer one request, in seconds.
+        several_hosts: Whether several hosts may be connected at a time, as over HTTP.
+        last_words: Returns the last line of a started server's log, for messages.
+        options: See `ApprovingClientSession`. The default of `requester` is what the host calls itself.
+
+    Yields:
+        The bridge. At the end every connection to the server is closed.
+    """
+    desk = approver if isinstance(approver, Desk) or approver is None else Desk(approver)
+    approvals = Approvals(desk, authority, server, **options)
+    async with anyio.create_task_group() as group:
+        link_options = {"era": era, "timeout": timeout, "label": server.configured or server.name}
+        upstreams = Upstreams(group, reach, several_hosts=several_hosts, last_words=last_words, **link_options)
+        low: Server[Any] = Server(server.name)
+        low.middleware.append(Forwarder(upstreams, Holds(group), approvals, server.name))
+        try:
+            yield Bridge(low, upstreams)
+        finally:
+            await upstreams.close()
+            group.cancel_scope.cancel()

@@ -1,0 +1,182 @@
+"""`allowly-harness bridge`: approvals for a host that knows nothing of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from allowly_harness.cli.exits import ExitCode, fail, say
+from allowly_harness.cli.options import complete_server, parse_variables, server_options
+
+if TYPE_CHECKING:
+    from allowly_harness.approvers.base import Approver
+    from allowly_harness.bridge import Bridge
+    from allowly_harness.cli.opening import OpenAuthority, Target
+    from allowly_harness.servers import ServerSpec
+    from allowly_harness.settings import Settings
+
+
+@click.command(short_help="Put approvals between a host (an editor, an assistant) and a server.")
+@click.argument("server", shell_complete=complete_server)
+@click.argument("arguments", nargs=-1, metavar="[-- ARGUMENTS...]")
+@click.option(
+    "--ask",
+    type=click.Choice(["terminal", "host"]),
+    default="terminal",
+    show_default=True,
+    help="Who asks the person: a terminal in which allowly-harness approve runs, or the host, by MCP elicitation. "
+    "The host is trusted with the question then, and with the answer.",
+)
+@click.option(
+    "--http",
+    "listen",
+    metavar="[HOST:]PORT",
+    help="Serve streamable HTTP on this port instead of standard input and output; 0 takes any free one.",
+)
+@click.option(
+    "--allow-network",
+    is_flag=True,
+    help="Listen on an address that other machines can reach, although there is no TLS and no login.",
+)
+@click.option(
+    "--allow-host", "names", multiple=True, metavar="NAME", help="A name that hosts call the bridge by. Repeatable."
+)
+@click.option(
+    "--requester",
+    default="",
+    metavar="TEXT",
+    help="Who makes the calls, as the person is told.  [default: what the host calls itself]",
+)
+@server_options
+def bridge(
+    server: str,
+    arguments: Sequence[str],
+    ask: Literal["terminal", "host"],
+    listen: str | None,
+    allow_network: bool,
+    names: Sequence[str],
+    requester: str,
+    authority: str | None,
+    acting_as: str | None,
+    variables: Sequence[str],
+    trust_project: bool,
+    timeout: float,
+    era: str,
+) -> int:
+    """Serve MCP to a host, with SERVER behind it and approvals in between.
+
+    The host is configured to start this command in the place of the server. Everything passes through
+    unchanged; a call that the server wants approved is held, asked about, and made when somebody says yes.
+
+    \b
+    allowly-harness bridge -- npx -y @modelcontextprotocol/server-filesystem ~/Documents
+    allowly-harness bridge --ask host demo:mail
+    allowly-harness bridge --http 8000 http://127.0.0.1:9000/mcp
+
+    SERVER is what connect takes. A server that a file of the project names is started with
+    --trust-project alone, because nobody can be asked on standard input.
+    """
+    from allowly_harness.bridge.http import is_loopback, parse_listen
+    from allowly_harness.cli.naming import code_of, take_server
+    from allowly_harness.cli.opening import Target
+    from allowly_harness.cli.running import run
+    from allowly_harness.protocol.errors import ConfigurationError
+
+    try:
+        address = None if listen is None else parse_listen(listen)
+        if address is not None and not is_loopback(address[0]):
+            _check_network(address[0], allow_network=allow_network, ask=ask)
+        typed = (server, *arguments) if arguments else server
+        taken = take_server(typed, trust_project=trust_project, may_ask=address is not None)
+    except ConfigurationError as error:
+        return fail(str(error), code_of(error))
+    target = Target(
+        taken, authority, acting_as, parse_variables(variables), era, timeout, quiet=True, requester=requester
+    )
+    return run(_Bridging(target, ask, address, tuple(names)).run)
+
+
+def _check_network(host: str, *, allow_network: bool, ask: str) -> None:
+    from allowly_harness.protocol.errors import ConfigurationError
+
+    if not allow_network:
+        raise ConfigurationError(f"other machines can reach {host}, and there is no TLS and no login (--allow-network)")
+    if ask == "host":
+        raise ConfigurationError("with --ask host, whoever can reach the bridge could approve; give --ask terminal")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bridging:
+    """One run of the command."""
+
+    target: Target
+    ask: Literal["terminal", "host"]
+    address: tuple[str, int] | None
+    names: tuple[str, ...]
+
+    async def run(self) -> int:
+        """Serve until the host leaves, the server is gone, or a signal."""
+        from dataclasses import replace
+
+        from allowly_harness.cli.opening import delivering, open_authority
+        from allowly_harness.servers import parse_server
+        from allowly_harness.settings import EMBEDDED, load_settings
+
+        settings = load_settings(self.target.authority)
+        if self.target.is_demo and settings.authority is None:
+            settings = replace(settings, authority=EMBEDDED)
+        spec = parse_server(self.target.server)
+        with delivering(self.target) as target:
+            async with open_authority(settings) as authority:
+                return await self._serve(target, spec, settings, authority)
+
+    async def _serve(
+        self, target: Target, spec: ServerSpec, settings: Settings, authority: OpenAuthority | None
+    ) -> int:
+        from allowly_harness.bridge import open_bridge
+        from allowly_harness.bridge.reaching import Reach
+        from allowly_harness.cli.opening import _variables  # pyright: ignore[reportPrivateUsage] - see its own caller
+
+        reach = Reach(spec, await _variables(target, authority) | target.variables)
+        async with AsyncExitStack() as stack:
+            approver = None if self.ask == "host" else await self._terminal(stack, spec.info.name)
+            opened = await stack.enter_async_context(
+                open_bridge(
+                    reach,
+                    server=spec.info,
+                    approver=approver,
+                    authority=authority.client if authority else None,
+                    era=target.era,  # type: ignore[arg-type]
+                    timeout=target.timeout,
+                    several_hosts=self.address is not None,
+                    last_words=reach.last_words,
+                    acting_as=target.acting_as,
+                    requester=target.requester,
+                    dangerous=settings.approval.dangerous,
+                )
+            )
+            return await self._until_done(opened)
+
+    async def _terminal(self, stack: AsyncExitStack, name: str) -> Approver:
+        from allowly_harness.approvers.attached import SocketApprover
+
+        approver = await stack.enter_async_context(SocketApprover(name=name))
+        say(f"Questions are answered in another terminal: allowly-harness approve --attach {approver.path}")
+        return approver
+
+    async def _until_done(self, opened: Bridge) -> int:
+        from allowly_harness.bridge import serve_http
+
+        if self.address is None:
+            why = await opened.serve_stdio()
+            return fail(why, ExitCode.SERVER_UNREACHABLE) if why else int(ExitCode.DONE)
+
+        def ready(url: str) -> None:
+            say(f"Hosts connect to {url}. Stop it with Ctrl-C.")
+
+        await serve_http(opened.server, self.address, names=self.names, on_ready=ready)
+        return int(ExitCode.DONE)
