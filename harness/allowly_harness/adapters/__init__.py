@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from allowly_harness.adapters.acp import AcpApprover, answer_permission
+    from allowly_harness.adapters.agent_framework import approving_mcp_tool
     from allowly_harness.adapters.fastmcp import ApprovingTransport, approving_client
+    from allowly_harness.adapters.google_adk import approving_mcp_toolset
+    from allowly_harness.adapters.llama_index import approving_basic_client
     from allowly_harness.adapters.mcp_client import ApprovingClient
     from allowly_harness.adapters.openai_agents import approving_server
     from allowly_harness.adapters.permission import PermissionApprover, can_use_tool
@@ -22,7 +25,10 @@ __all__ = [
     "PermissionApprover",
     "answer_permission",
     "approving",
+    "approving_basic_client",
     "approving_client",
+    "approving_mcp_tool",
+    "approving_mcp_toolset",
     "approving_server",
     "can_use_tool",
 ]
@@ -35,13 +41,19 @@ _HOMES = {
     "PermissionApprover": "permission",
     "answer_permission": "acp",
     "approving": "wrapped",
+    "approving_basic_client": "llama_index",
     "approving_client": "fastmcp",
+    "approving_mcp_tool": "agent_framework",
+    "approving_mcp_toolset": "google_adk",
     "approving_server": "openai_agents",
     "can_use_tool": "permission",
 }
 
 _EXTRAS = {
+    "agent_framework": "agent-framework",
     "fastmcp": "fastmcp",
+    "google_adk": "google-adk",
+    "llama_index": "llama-index",
     "openai_agents": "openai-agents",
     "pydantic_ai": "pydantic-ai",
 }
