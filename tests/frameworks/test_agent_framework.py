@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from agent_framework import (
     Agent,
+    AgentSession,
     BaseChatClient,
     ChatResponse,
     Content,
@@ -15,7 +16,10 @@ from agent_framework import (
     MCPStreamableHTTPTool,
     Message,
 )
+from mcp import Client
 
+from allowly_harness import Answer
+from allowly_harness.adapters import ApprovingClient
 from allowly_harness.adapters.agent_framework import approving_mcp_tool
 
 pytestmark = pytest.mark.anyio
@@ -72,5 +76,110 @@ async def run(office: Any, turns: Any, **approvals: Any) -> tuple[list[str], str
     return await agent_run(approving_mcp_tool(mail_tool(office), **approvals), turns)
 
 
+LETTER = ("send_email", {"to": "ada@example.com", "subject": "Hello", "body": "Dear ada"})
+
+
 async def test_what_holds_for_every_framework(check, office) -> None:
     await check(office, run)
+
+
+async def test_a_connection_that_was_opened_again_has_approvals_too(office, person) -> None:
+    """G7."""
+    asked = person(Answer.approve(), Answer.deny("once is enough"))
+
+    async with approving_mcp_tool(mail_tool(office), **office.approvals(asked)) as tool:
+        first = await tool.call_tool(LETTER[0], **LETTER[1])
+        await tool.connect(reset=True)
+        second = await tool.call_tool(LETTER[0], **LETTER[1])
+
+    assert "delivered <" in first[0].text
+    assert "once is enough" in second[0].text
+    assert len(office.delivered) == 1
+    assert office.leaked(repr(second)) == []
+
+
+async def test_a_client_that_was_given_to_the_tool_is_what_it_was_when_the_tool_closes(office, person) -> None:
+    asked = person(Answer.approve())
+
+    async with Client(office.url) as client:
+        tool = approving_mcp_tool(MCPStreamableHTTPTool("mail", mcp_client=client), **office.approvals(asked))
+        replies, _ = await agent_run(tool, [[LETTER]])
+        bare = await client.call_tool(*LETTER)
+
+    assert "delivered <" in replies[0]
+    assert "confirm_nonce" in bare.content[0].text
+    assert len(asked.questions) == 1
+
+
+@pytest.mark.parametrize("mode", ["structured_first", "structured_only", "content_only", "both"])
+async def test_the_model_is_told_of_an_edit_once_whatever_of_a_result_it_is_shown(office, person, mode) -> None:
+    asked = person(Answer.edit({**LETTER[1], "to": "bob@example.com"}), Answer.approve())
+    tool = approving_mcp_tool(mail_tool(office, tool_result_content=mode), **office.approvals(asked))
+
+    replies, _ = await agent_run(tool, [[LETTER]])
+
+    assert replies[0].count("A person changed the arguments") == 1
+    assert "delivered <" in replies[0]
+
+
+async def test_the_model_is_told_of_a_no_whatever_a_parser_of_the_agents_makes_of_it(office, person) -> None:
+    def only_successes(result: Any) -> str:
+        return result.structured_content["result"]
+
+    asked = person(Answer.deny("not today"), Answer.edit({**LETTER[1], "to": "bob@example.com"}), Answer.approve())
+    tool = approving_mcp_tool(mail_tool(office, parse_tool_results=only_successes), **office.approvals(asked))
+
+    replies, _ = await agent_run(tool, [[LETTER], [LETTER]])
+
+    assert "not today" in replies[0]
+    assert "A person changed the arguments" in replies[1]
+
+
+async def test_the_frameworks_own_approval_comes_first_and_does_not_stand_for_the_servers(office, person) -> None:
+    """G1."""
+    asked = person(Answer.deny("not this one"))
+    model, session = Model([[LETTER]]), AgentSession()
+    tool = approving_mcp_tool(mail_tool(office, approval_mode="always_require"), **office.approvals(asked))
+
+    async with Agent(client=model, tools=[tool]) as agent:
+        first = await agent.run("Go on.", session=session)
+        before = len(asked.questions)
+        yes = [request.to_function_approval_response(approved=True) for request in first.user_input_requests]
+        await agent.run(Message("user", yes), session=session)
+
+    assert (before, len(asked.questions)) == (0, 1)
+    assert "not this one" in model.replies[0]
+    assert office.delivered == []
+
+
+async def test_errors_that_nobody_was_asked_about_are_told_as_the_framework_tells_them(office, person) -> None:
+    asked = person()
+    unknown = ("read_mail", {"address": "\n"})
+
+    replies, _ = await run(office, [[unknown]], **office.approvals(asked))
+
+    assert replies == ["Error: Function failed."]
+    assert asked.questions == []
+
+
+async def test_the_question_names_the_server_as_the_tool_does_and_says_where_it_is(office, person) -> None:
+    asked = person(Answer.deny(), Answer.deny())
+
+    await run(office, [[LETTER]], **office.approvals(asked))
+    await run(office, [[LETTER]], **office.approvals(asked), server="post")
+
+    assert [question.server.name for question in asked.questions] == ["mail", "post"]
+    assert office.url in asked.questions[0].server.configured
+
+
+async def test_what_has_approvals_already_or_is_no_tool_is_refused(office, person) -> None:
+    tool = approving_mcp_tool(mail_tool(office), **office.approvals(None))
+
+    with pytest.raises(ValueError, match="approved already"):
+        approving_mcp_tool(tool)
+    with pytest.raises(ValueError, match="approved already"):
+        approving_mcp_tool(MCPStreamableHTTPTool("mail", mcp_client=ApprovingClient(office.url)))
+    with pytest.raises(TypeError, match="not under a dict"):
+        approving_mcp_tool({})
+    with pytest.raises(ValueError, match="max_rounds"):
+        approving_mcp_tool(mail_tool(office), max_rounds=0)

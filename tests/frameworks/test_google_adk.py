@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -14,6 +16,7 @@ from google.genai import types
 from mcp import StdioServerParameters
 from pydantic import PrivateAttr
 
+from allowly_harness import Answer
 from allowly_harness.adapters.google_adk import approving_mcp_toolset
 
 pytestmark = pytest.mark.anyio
@@ -72,5 +75,109 @@ async def run(office: Any, turns: Any, **approvals: Any) -> tuple[list[str], str
     return await agent_run(approving_mcp_toolset(mail_toolset(office), **approvals), turns)
 
 
+LETTER = ("send_email", {"to": "ada@example.com", "subject": "Hello", "body": "Dear ada"})
+
+
 async def test_what_holds_for_every_framework(check, office) -> None:
     await check(office, run)
+
+
+async def test_both_eras_and_both_ways_of_handling_errors_have_approvals(office, person, monkeypatch) -> None:
+    """G4, G7."""
+    monkeypatch.setenv("ADK_ENABLE_MCP_MODERN_PROTOCOL", "1")
+    monkeypatch.setenv("ADK_ENABLE_MCP_GRACEFUL_ERROR_HANDLING", "1")
+    asked = person(Answer.approve(), Answer.deny("once is enough"))
+
+    replies, seen = await run(office, [[LETTER], [LETTER]], **office.approvals(asked))
+
+    assert "delivered <" in replies[0]
+    assert "once is enough" in replies[1]
+    assert office.leaked(seen) == []
+
+
+async def test_a_session_that_was_opened_again_has_approvals_too(office, person) -> None:
+    """G7."""
+    asked = person(Answer.approve(), Answer.deny("once is enough"))
+    toolset = approving_mcp_toolset(mail_toolset(office), **office.approvals(asked))
+
+    first, _ = await agent_run(toolset, [[LETTER]])
+    second, seen = await agent_run(toolset, [[LETTER]])
+
+    assert "delivered <" in first[0]
+    assert "once is enough" in second[0]
+    assert office.leaked(seen) == []
+
+
+async def test_a_session_that_the_pool_has_dropped_is_not_kept(office, person) -> None:
+    toolset = approving_mcp_toolset(mail_toolset(office), **office.approvals(person(Answer.deny())))
+    opened: list[weakref.ref[Any]] = []
+    create = toolset._mcp_session_manager.create_session
+
+    async def noting(**options: Any) -> Any:
+        session = await create(**options)
+        opened.append(weakref.ref(session))
+        return session
+
+    toolset._mcp_session_manager.create_session = noting
+    await agent_run(toolset, [[LETTER]])
+    gc.collect()
+
+    assert opened
+    assert [found() for found in opened] == [None] * len(opened)
+
+
+async def test_a_prefix_is_for_the_model_and_the_question_names_the_servers_own_tool(office, person) -> None:
+    """G13: the authority's record names the tool as its own server does."""
+    asked = person(Answer.approve())
+    toolset = approving_mcp_toolset(mail_toolset(office, tool_name_prefix="post"), **office.approvals(asked))
+
+    replies, _ = await agent_run(toolset, [[("post_send_email", LETTER[1])]])
+
+    assert "delivered <" in replies[0]
+    assert asked.questions[0].call.tool == "send_email"
+
+
+async def test_the_frameworks_own_confirmation_comes_first_and_does_not_stand_for_the_servers(office, person) -> None:
+    """G1."""
+    asked = person(Answer.deny("not this one"))
+    toolset = approving_mcp_toolset(mail_toolset(office, require_confirmation=True), **office.approvals(asked))
+    model = Model([[LETTER]])
+    runner = InMemoryRunner(LlmAgent(name="mailer", model=model, tools=[toolset]), app_name="mail")
+    session = await runner.session_service.create_session(app_name="mail", user_id="usr")
+
+    async def say(part: types.Part) -> list[types.Part]:
+        message = types.Content(role="user", parts=[part])
+        events = runner.run_async(user_id="usr", session_id=session.id, new_message=message)
+        return [part async for event in events if event.content for part in event.content.parts or []]
+
+    said = await say(types.Part(text="Go on."))
+    before = len(asked.questions)
+    wish = next(part.function_call for part in said if part.function_call and "confirmation" in part.function_call.name)
+    yes = types.FunctionResponse(id=wish.id, name=wish.name, response={"confirmed": True})
+    await say(types.Part(function_response=yes))
+    await runner.close()
+
+    assert (before, len(asked.questions)) == (0, 1)
+    assert "not this one" in model.replies[-1]
+    assert office.delivered == []
+
+
+async def test_the_question_says_where_the_server_is(office, person) -> None:
+    asked = person(Answer.deny(), Answer.deny())
+
+    await run(office, [[LETTER]], **office.approvals(asked))
+    await run(office, [[LETTER]], **office.approvals(asked), server="post")
+
+    assert asked.questions[1].server.name == "post"
+    assert all(office.url in question.server.configured for question in asked.questions)
+
+
+async def test_what_has_approvals_already_or_is_no_toolset_is_refused(office) -> None:
+    toolset = approving_mcp_toolset(mail_toolset(office))
+
+    with pytest.raises(ValueError, match="approved already"):
+        approving_mcp_toolset(toolset)
+    with pytest.raises(TypeError, match="not under a dict"):
+        approving_mcp_toolset({})
+    with pytest.raises(ValueError, match="max_rounds"):
+        approving_mcp_toolset(mail_toolset(office), max_rounds=0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 
+from allowly_harness import Answer, connect
 from allowly_harness.adapters.llama_index import approving_basic_client
 
 pytestmark = [
@@ -76,5 +79,82 @@ async def run(office: Any, turns: Any, **approvals: Any) -> tuple[list[str], str
         return await agent_run(client, turns)
 
 
+LETTER = ("send_email", {"to": "ada@example.com", "subject": "Hello", "body": "Dear ada"})
+
+
 async def test_what_holds_for_every_framework(check, office) -> None:
     await check(office, run)
+
+
+async def test_the_model_reads_the_sentence_and_nothing_round_it(office, person) -> None:
+    asked = person(Answer.deny("not today"))
+
+    replies, _ = await run(office, [[LETTER]], **office.approvals(asked))
+
+    assert replies[0].startswith("The tool did not run")
+    assert replies[0].endswith("without being asked to.")
+
+
+async def test_a_session_of_ours_goes_where_a_session_goes(office, person) -> None:
+    asked = person(Answer.approve(), Answer.deny("once is enough"))
+
+    async with connect(office.url, **office.approvals(asked)) as session:
+        replies, seen = await agent_run(session, [[LETTER], [LETTER]])
+
+    assert "delivered <" in replies[0]
+    assert "once is enough" in replies[1]
+    assert office.leaked(seen) == []
+
+
+@contextmanager
+def logging_unconfigured() -> Iterator[None]:
+    """Have no handlers, as in a program that has not configured logging; the client adds its own then."""
+    root, sdk, http = logging.getLogger(), logging.getLogger("mcp"), logging.getLogger("httpx")
+    before, levels = root.handlers[:], [(logger, logger.level) for logger in (root, sdk, http)]
+    root.handlers.clear()
+    try:
+        yield
+    finally:
+        root.handlers[:] = before
+        for logger, level in levels:
+            logger.setLevel(level)
+
+
+async def test_the_logs_that_the_client_hands_on_hold_no_secret(office, person) -> None:
+    """G7."""
+    logged: list[str] = []
+
+    async def keep(lines: list[str]) -> None:
+        logged.extend(lines)
+
+    client = mail_client(office, tool_call_logs_callback=keep)
+    approving_basic_client(client, **office.approvals(person(Answer.approve())))
+    with logging_unconfigured():
+        async with client.http_client:
+            await agent_run(client, [[LETTER]])
+
+    assert any("confirm_nonce" in line for line in logged)
+    assert office.leaked("\n".join(logged)) == []
+
+
+async def test_the_question_says_where_the_server_is(office, person) -> None:
+    asked = person(Answer.deny(), Answer.deny())
+
+    await run(office, [[LETTER]], **office.approvals(asked))
+    await run(office, [[LETTER]], **office.approvals(asked), server="post")
+
+    assert asked.questions[1].server.name == "post"
+    assert all(office.url in question.server.configured for question in asked.questions)
+
+
+async def test_what_has_approvals_already_or_is_no_client_is_refused(office) -> None:
+    client = approving_basic_client(mail_client(office))
+
+    async with client.http_client:
+        with pytest.raises(ValueError, match="approved already"):
+            approving_basic_client(client)
+        with pytest.raises(TypeError, match="not under a dict"):
+            approving_basic_client({})
+        other = BasicMCPClient(office.url, http_client=client.http_client)
+        with pytest.raises(ValueError, match="max_rounds"):
+            approving_basic_client(other, max_rounds=0)

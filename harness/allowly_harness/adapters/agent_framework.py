@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
 from weakref import WeakSet
 
 import mcp_types as types
+from agent_framework import Content, MCPStdioTool, MCPStreamableHTTPTool
+from agent_framework.exceptions import ToolExecutionException
 from mcp import ClientSession
 
 from allowly_harness.adapters.mcp_client import ApprovingClient
@@ -26,12 +28,6 @@ from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
 from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome, ServerInfo
 from allowly_harness.session import ApprovingClientSession
-
-try:
-    from agent_framework import Content, MCPStdioTool, MCPStreamableHTTPTool
-    from agent_framework.exceptions import ToolExecutionException
-except ImportError as error:
-    raise ImportError("this adapter needs an extra: pip install 'allowly-harness[agent-framework]'") from error
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient

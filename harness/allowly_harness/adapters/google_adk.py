@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
 from weakref import WeakSet
 
+from google.adk.tools.mcp_tool import McpToolset
+from google.adk.tools.mcp_tool.mcp_session_manager import MCPSessionManager, StdioConnectionParams
 from mcp import ClientSession, StdioServerParameters
 
 from allowly_harness.adapters.options import ApprovalOptions, server_reached_by
@@ -21,12 +23,6 @@ from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
 from allowly_harness.protocol.models import ServerInfo
-
-try:
-    from google.adk.tools.mcp_tool import McpToolset
-    from google.adk.tools.mcp_tool.mcp_session_manager import MCPSessionManager, StdioConnectionParams
-except ImportError as error:
-    raise ImportError("this adapter needs an extra: pip install 'allowly-harness[google-adk]'") from error
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient

@@ -7,6 +7,7 @@ it; of a call that did not run, that is the sentence alone. Needs the extra `lla
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from weakref import WeakSet
 
 import mcp_types as types
+from llama_index.tools.mcp import BasicMCPClient  # type: ignore[import-untyped]
 from mcp import ClientSession
 
 from allowly_harness.adapters.options import ApprovalOptions, server_reached_by
@@ -24,11 +26,7 @@ from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
 from allowly_harness.protocol.models import APPROVAL_META, ServerInfo
-
-try:
-    from llama_index.tools.mcp import BasicMCPClient  # type: ignore[import-untyped]
-except ImportError as error:
-    raise ImportError("this adapter needs an extra: pip install 'allowly-harness[llama-index]'") from error
+from allowly_harness.session.redaction import STRUCK_OUT
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
@@ -37,6 +35,8 @@ BasicClientT = TypeVar("BasicClientT", bound=BasicMCPClient)
 
 _OPENS_SESSIONS: Final = "_run_session"
 """The one method through which the client opens sessions (llama-index-tools-mcp 0.6). It has no public one."""
+
+_BEARER: Final = re.compile(r"""((?:confirm_nonce|escalation_id)[\\'"]*\s*[:=]\s*[\\'"]*)[\w-]+""")
 
 _approving: Final[WeakSet[BasicMCPClient]] = WeakSet()
 
@@ -86,6 +86,7 @@ def approving_basic_client(
         **options,
     )
     _tell_the_model(target)
+    _keep_secrets_from_logs(target)
     _approving.add(target)
     return target
 
@@ -109,6 +110,18 @@ def _tell_the_model(target: BasicMCPClient) -> None:
         return _Told.of(result) if result.is_error and APPROVAL_META in (result.meta or {}) else result
 
     target.call_tool = call_tool
+
+
+def _keep_secrets_from_logs(target: BasicMCPClient) -> None:
+    callback = target.tool_call_logs_callback
+    if callback is None:
+        return
+
+    async def struck_out(lines: list[str]) -> Any:
+        # The client hands on all that the MCP SDK logs at DEBUG, and that is what servers send (mcp 2.3).
+        return await callback([_BEARER.sub(rf"\g<1>{STRUCK_OUT}", line) for line in lines])
+
+    target.tool_call_logs_callback = struck_out
 
 
 class _Told(types.CallToolResult):
