@@ -8,6 +8,7 @@ import sys
 import click
 
 from allowly_harness._version import __version__
+from allowly_harness.cli.approve import approve
 from allowly_harness.cli.authority import authority
 from allowly_harness.cli.bridge import bridge
 from allowly_harness.cli.call import call
@@ -45,7 +46,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, connect, call, bridge, servers, authority, doctor, completion):
+for command in (demo, connect, call, bridge, approve, servers, authority, doctor, completion):
     cli.add_command(command)
 
 

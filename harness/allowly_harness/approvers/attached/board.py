@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from allowly_harness.approvers.attached.frames import WireError, seal_of
 from allowly_harness.approvers.attached.messages import Closed, Listed, Message, Question, Spoken, Standing, Verdict
-from allowly_harness.approvers.attached.values import Asked, Said, dump_asked, dump_status, without_schema
+from allowly_harness.approvers.attached.values import Asked, Said, deed_of, dump_asked, dump_status, without_schema
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.display.clock import Clock, Deadline
@@ -36,20 +36,6 @@ _TO_A_QUESTION: Final = frozenset(
     }
 )
 _TO_A_WAIT: Final = frozenset({AnswerKind.DEFER, AnswerKind.CANCEL})
-
-_DEEDS: Final = {
-    AnswerKind.APPROVE: "approved",
-    AnswerKind.DENY: "denied",
-    AnswerKind.EDIT: "sent back with other arguments",
-    AnswerKind.RESPOND: "answered in place of the tool",
-    AnswerKind.DEFER: "left open, and the call ended",
-    AnswerKind.WAIT: "left to its approver",
-    AnswerKind.ASK_AGAIN: "asked for again",
-    AnswerKind.CANCEL: "taken back",
-    "accept": "accepted",
-    "decline": "declined",
-    "cancel": "cancelled",
-}
 
 
 class BoardFull(Exception):
@@ -214,7 +200,7 @@ class Board:
             return Verdict(spoken.number, counts=False, why=why)
         item.answer.set_result(spoken.said)
         approved = isinstance(spoken.said, Answer) and spoken.said.kind is AnswerKind.APPROVE
-        told = f"Answered in another terminal ({seat.who}): {_deed(spoken.said)}."
+        told = f"Answered in another terminal ({seat.who}): {deed_of(spoken.said)}."
         self._remember(item, told)
         self._tell(item, Closed(item.number, Closure("answered", approved=approved, told=told)), but=seat)
         return Verdict(spoken.number, counts=True)
@@ -270,10 +256,6 @@ def _sendable(request: Asked) -> tuple[Asked, str]:
         except WireError as error:
             problem = str(error)
     raise BoardFull(f"the question cannot be sent to a terminal: {problem}")
-
-
-def _deed(said: Said) -> str:
-    return _DEEDS.get(said.kind if isinstance(said, Answer) else said.action, "answered")
 
 
 def _told(closure: Closure) -> str:

@@ -286,3 +286,23 @@ def without_schema(request: ApprovalRequest) -> ApprovalRequest:
     """Return a question without what only an editor needs, for one that is too large to be sent whole."""
     tool = ToolInfo(request.tool.name, title=request.tool.title, description=request.tool.description)
     return replace(request, tool=tool, draft=None)
+
+
+def deed_of(said: Said) -> str:
+    """Say what an answer does, in a few words of ours."""
+    return _DEEDS.get(said.kind if isinstance(said, Answer) else said.action, "answered")
+
+
+_DEEDS: Final = {
+    AnswerKind.APPROVE: "approved",
+    AnswerKind.DENY: "denied",
+    AnswerKind.EDIT: "sent back with other arguments",
+    AnswerKind.RESPOND: "answered in place of the tool",
+    AnswerKind.DEFER: "left open, and the call ended",
+    AnswerKind.WAIT: "left to its approver",
+    AnswerKind.ASK_AGAIN: "asked for again",
+    AnswerKind.CANCEL: "taken back",
+    "accept": "accepted",
+    "decline": "declined",
+    "cancel": "cancelled",
+}

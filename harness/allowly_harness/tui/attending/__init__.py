@@ -1,0 +1,1 @@
+"""The full screen of a terminal that answers for agents in other processes."""
