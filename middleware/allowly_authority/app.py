@@ -21,8 +21,17 @@ from starlette.routing import Route
 from allowly_authority.guard import Guard
 from allowly_authority.identifiers import is_usable_id
 from allowly_authority.service.authority import Authority
-from allowly_authority.service.problems import ApiProblem, bad_request, busy, failed, gone, invalid, not_found
-from allowly_authority.store.schema import StoreBusy, StoreError
+from allowly_authority.service.problems import (
+    ApiProblem,
+    bad_request,
+    busy,
+    failed,
+    gone,
+    invalid,
+    not_found,
+    uncertain,
+)
+from allowly_authority.store.schema import StoreBusy, StoreError, StoreUncertain
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.requests import (
     Body,
@@ -103,19 +112,19 @@ class _Api:
         return await self._authority.revoke(authorization_id, body, _idempotency_key(request))
 
     async def look_up(self, request: Request) -> dict[str, Any]:
-        return self._authority.look_up(await _body(request, LookupRequest))
+        return await self._authority.look_up(await _body(request, LookupRequest))
 
     async def confirmation_status(self, request: Request) -> dict[str, Any]:
-        return self._authority.confirmation_status(_path_id(request, "confirmation_id"))
+        return await self._authority.confirmation_status(_path_id(request, "confirmation_id"))
 
     async def escalation_status(self, request: Request) -> dict[str, Any]:
-        return self._authority.escalation_status(_path_id(request, "escalation_id"))
+        return await self._authority.escalation_status(_path_id(request, "escalation_id"))
 
     async def receipt(self, request: Request) -> dict[str, Any]:
-        return self._authority.receipt(_path_id(request, "receipt_id"))
+        return await self._authority.receipt(_path_id(request, "receipt_id"))
 
     async def ready(self, _: Request) -> dict[str, Any]:
-        if not self._authority.is_ready():
+        if not await self._authority.is_ready():
             raise failed()
         return {"status": "ready"}
 
@@ -128,6 +137,9 @@ def _route(path: str, method: str, handler: Handler, *, status: int = 200) -> Ro
             return problem_response(problem)
         except StoreBusy:
             return problem_response(busy())
+        except StoreUncertain:
+            _logger.exception("The database was lost while answering %s %s", method, path)
+            return problem_response(uncertain())
         except StoreError:
             _logger.exception("The database failed while answering %s %s", method, path)
             return problem_response(failed())

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -22,7 +22,7 @@ from allowly_authority.addresses import is_this_computer
 from allowly_authority.app import create_app
 from allowly_authority.listening import GRACE_SECONDS, HttpServer, bind, url_of
 from allowly_authority.service.authority import Authority
-from allowly_authority.workspace import open_workspace
+from allowly_authority.workspace import Location, open_workspace
 
 START_SECONDS: Final = 10.0
 """How long the server's thread may take to listen."""
@@ -41,7 +41,7 @@ class RunningAuthority:
 
     base_url: str
     api_key: str = field(repr=False)
-    db: Path | Literal[":memory:"]
+    db: Location
     key_file: Path | None
 
 
@@ -83,7 +83,7 @@ class AuthorityThread:
 @asynccontextmanager
 async def embedded_authority(
     *,
-    db: Path | Literal[":memory:"],
+    db: Location,
     host: str = "127.0.0.1",
     port: int = 0,
     key: str | None = None,
@@ -92,7 +92,8 @@ async def embedded_authority(
     """Run an authority for as long as the block lasts.
 
     Args:
-        db: The database file, created where it is missing; ":memory:" keeps nothing.
+        db: The database file, created where it is missing; ":memory:" keeps nothing. Or the database of
+            a PostgreSQL server.
         host: A loopback address.
         port: 0 takes any free one.
         key: The key that clients must show; otherwise from `ALLOWLY_KEY` or beside the database.

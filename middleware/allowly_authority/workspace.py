@@ -12,7 +12,9 @@ from typing import Final, Literal
 
 import platformdirs
 
-from allowly_authority.store.database import Database
+from allowly_authority.store.database import open_database
+from allowly_authority.store.location import DatabaseUrl
+from allowly_authority.store.port import Database
 from allowly_authority.store.schema import StoreError
 
 APPLICATION: Final = "allowly-harness"
@@ -23,6 +25,9 @@ MIN_KEY_CHARACTERS: Final = 16
 """Shortest workspace key. SDKs blank out the key wherever it occurs, so a short one mangles messages."""
 
 MAX_KEY_CHARACTERS: Final = 512
+
+Location = Path | Literal[":memory:"] | DatabaseUrl
+"""An SQLite file, one that is kept nowhere, or the database of a PostgreSQL server."""
 
 _EXPOSED: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -72,20 +77,26 @@ class Workspace:
     key_file: Path | None
 
 
-def open_workspace(location: Path | Literal[":memory:"], key: str | None = None) -> Workspace:
+def open_workspace(location: Location, key: str | None = None) -> Workspace:
     """Open a database and find its key: the one given, else `ALLOWLY_KEY`, else the file beside it.
 
-    Where there is no such file, a new key is made and kept there (mode 0600).
+    Where there is no such file, a new key is made and kept there (mode 0600). Nothing lies beside the
+    database of a server, so its key must be given.
 
     Raises:
         StoreError: The database or the key file cannot be used, or the key file is there and its
-            database is gone.
+            database is gone, or no key was given for the database of a server.
         ValueError: The key that was given is not usable as one.
     """
     given = key or os.environ.get(KEY_VARIABLE)
     if given or location == ":memory:":
         checked = check_key(given) if given else new_key()
-        return Workspace(Database.open(location), checked, None)
+        return Workspace(open_database(location), checked, None)
+    if isinstance(location, DatabaseUrl):
+        raise KeyFileError(
+            f"Set {KEY_VARIABLE}: every authority on the database {location} must have the same workspace key, and "
+            "there is no file beside it to keep one in."
+        )
     path = key_file_of(location)
     if path.exists() and not (location.exists() and location.stat().st_size):
         raise KeyFileError(
@@ -93,7 +104,7 @@ def open_workspace(location: Path | Literal[":memory:"], key: str | None = None)
             "used approvals. Restore it, or delete the key file to start afresh."
         )
     # The database comes first: a key without one means that it was lost, see above.
-    database = Database.open(location)
+    database = open_database(location)
     try:
         if not path.exists():
             _keep(path)

@@ -13,9 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from postgres_cluster import Cluster, NoPostgres
 
 from allowly_authority import AuthorityClient, RunningAuthority, embedded_authority
+from allowly_authority.store.location import DatabaseUrl, parse_database_url
 from allowly_authority.wire.replies import AuthorizationReply
+from allowly_authority.workspace import Location
 
 KEY = "allowly_test_key_0123456789abcdef"
 
@@ -43,9 +46,36 @@ def workspace_key() -> str:
     return KEY
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server; each process of a test run has its own."""
+    try:
+        cluster = Cluster()
+    except NoPostgres as error:
+        pytest.fail(str(error), pytrace=False)
+    yield cluster
+    cluster.remove()
+
+
 @pytest.fixture
-async def authority(tmp_path: Path, clock: Clock, workspace_key: str) -> AsyncIterator[RunningAuthority]:
-    async with embedded_authority(db=tmp_path / "authority.db", key=workspace_key, clock=clock) as running:
+def postgres_url(postgres: Cluster) -> Iterator[DatabaseUrl]:
+    """An empty database on it."""
+    name = postgres.create()
+    yield parse_database_url(postgres.url(name))
+    postgres.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Location:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return tmp_path / "authority.db"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+async def authority(location: Location, clock: Clock, workspace_key: str) -> AsyncIterator[RunningAuthority]:
+    async with embedded_authority(db=location, key=workspace_key, clock=clock) as running:
         yield running
 
 
@@ -100,19 +130,31 @@ _SERVER = """
 import json, sys
 from pathlib import Path
 from allowly_authority.serve import serve
-serve(port=0, db=Path(sys.argv[1]), on_ready=lambda where: print(json.dumps(where), flush=True))
+from allowly_authority.store.location import parse_database_url
+{prelude}
+where = sys.argv[1]
+location = parse_database_url(where) if "://" in where else Path(where)
+serve(port=0, db=location, on_ready=lambda where: print(json.dumps(where), flush=True))
 """
 
 
 class ServerProcess:
-    """`serve()` in a process of its own, as the command line runs it."""
+    """`serve()` in a process of its own, as the command line runs it.
 
-    def __init__(self, db: Path, key: str | None) -> None:
+    `prelude` is Python that runs there first: it may break something on purpose.
+    """
+
+    def __init__(self, db: Location, key: str | None, prelude: str) -> None:
         environment = {name: value for name, value in os.environ.items() if name != "ALLOWLY_KEY"}
         if key is not None:
             environment["ALLOWLY_KEY"] = key
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, str(db)],
+            [
+                sys.executable,
+                "-c",
+                _SERVER.format(prelude=prelude),
+                db.text if isinstance(db, DatabaseUrl) else str(db),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -140,8 +182,10 @@ class ServerProcess:
 def start_server(tmp_path: Path, workspace_key: str) -> Iterator[Callable[..., ServerProcess]]:
     running: list[ServerProcess] = []
 
-    def start(*, db: Path = tmp_path / "served.db", key: str | None = workspace_key) -> ServerProcess:
-        running.append(ServerProcess(db, key))
+    def start(
+        *, db: Location = tmp_path / "served.db", key: str | None = workspace_key, prelude: str = ""
+    ) -> ServerProcess:
+        running.append(ServerProcess(db, key, prelude))
         return running[-1]
 
     yield start

@@ -20,7 +20,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from allowly_authority.binding import bound_resource
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.problems import ApiProblem
-from allowly_authority.store.database import Database
+from allowly_authority.store.sqlite import SqliteDatabase
 from allowly_authority.wire.requests import (
     CheckRequest,
     CreateRequest,
@@ -80,7 +80,7 @@ class AuthorityMachine(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.path = Path(self.folder.name) / "authority.db"
-        self.database = Database.open(self.path)
+        self.database = SqliteDatabase.open(self.path)
         self.authority = Authority(self.database, workspace_key=KEY, base_url="http://x", clock=lambda: self.now)
 
     def teardown(self) -> None:
@@ -229,7 +229,7 @@ class AuthorityMachine(RuleBasedStateMachine):
     def which_was_used(self, ties: list[Asked]) -> Asked:
         """Among grants that end together any may be taken; ask the authority which one it was."""
         for question in ties:
-            if self.authority.look_up(LookupRequest(nonce=question.handle))["status"] == "consumed":
+            if self.runner.run(self.authority.look_up(LookupRequest(nonce=question.handle)))["status"] == "consumed":
                 return question
         raise AssertionError("an allow without a claim")
 
@@ -375,7 +375,7 @@ class AuthorityMachine(RuleBasedStateMachine):
                 if question.kind == "confirm"
                 else LookupRequest(escalation_id=question.handle)
             )
-            status = self.authority.look_up(request)["status"]
+            status = self.runner.run(self.authority.look_up(request))["status"]
             if question.state == "pending":
                 assert status == ("expired" if question.expires <= self.now else "pending")
             elif question.state == "approved":

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
+import asyncio
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+from allowly_authority.engine import Authorization
 from allowly_authority.service import authorizations, prompts
-from allowly_authority.service.checks import CheckRun
+from allowly_authority.service.checks import CheckRun, is_stateful
+from allowly_authority.service.clock import Clock
 from allowly_authority.service.nonces import NonceMaker
 from allowly_authority.service.receipts import read_receipt
 from allowly_authority.store import records
-from allowly_authority.store.database import Database
+from allowly_authority.store.port import Connection, Database
+from allowly_authority.store.retention import remove_old_rows
+from allowly_authority.store.schema import StoreError
 from allowly_authority.wire.requests import (
     CheckRequest,
     CreateRequest,
@@ -23,7 +27,16 @@ from allowly_authority.wire.requests import (
     SettleRequest,
 )
 
+SWEEP_SECONDS: Final = 60.0
+"""How long after old rows were removed the next request has it done again; nothing is done while nobody asks."""
+
+MORE_SWEEP_SECONDS: Final = 1.0
+"""The same, where the last run left some."""
+
+_MOST_REMEMBERED: Final = 4096
+
 ResultT = TypeVar("ResultT")
+_logger = logging.getLogger(__name__)
 
 
 class Authority:
@@ -42,15 +55,23 @@ class Authority:
         self._database = database
         self._nonces = NonceMaker(workspace_key)
         self._base_url = base_url
-        self._clock = clock
-        self._latest_ms = 0
+        self._clock = Clock(clock)
+        self._known: dict[str, Authorization] = {}
+        self._next_sweep = 0.0
+        self._sweep: asyncio.Task[None] | None = None
 
     async def check(self, request: CheckRequest, idempotency_key: str | None) -> dict[str, Any]:
         """Decide what is asked for; `POST /v1/check`."""
-        run = CheckRun(request, idempotency_key, self._nonces, self._base_url, 0)
         # A plain allow or deny opens nothing, so its record need not survive a loss of power.
-        durable = not self._database.read(run.settled_by_rules)
-        return await self._apply(lambda db, now: replace(run, now_ms=now).answer(db), durable=durable)
+        stateful = is_stateful(await self._rules_of(request.authorization_id), request.names)
+
+        def change(db: Connection) -> dict[str, Any]:
+            authorization, latest_ms = records.find_authorization(db, request.authorization_id, lock=stateful)
+            now_ms = self._clock.now_ms(latest_ms)
+            run = CheckRun(request, idempotency_key, self._nonces, self._base_url, now_ms)
+            return run.answer(db, authorization)
+
+        return await self._changed(change, durable=stateful)
 
     async def settle(self, nonce: str, request: SettleRequest, idempotency_key: str | None) -> dict[str, Any]:
         """Answer a confirmation; `POST /v1/confirmations/{nonce}`."""
@@ -89,33 +110,59 @@ class Authority:
             )
         )
 
-    def confirmation_status(self, confirmation_id: str) -> dict[str, Any]:
+    async def confirmation_status(self, confirmation_id: str) -> dict[str, Any]:
         """Read how a confirmation stands."""
-        return self._read(lambda db, now: prompts.read_status(db, confirmation_id, "confirm", now))
+        return await self._read(lambda db, now: prompts.read_status(db, confirmation_id, "confirm", now))
 
-    def escalation_status(self, escalation_id: str) -> dict[str, Any]:
+    async def escalation_status(self, escalation_id: str) -> dict[str, Any]:
         """Read how an escalation stands."""
-        return self._read(lambda db, now: prompts.read_status(db, escalation_id, "escalate", now))
+        return await self._read(lambda db, now: prompts.read_status(db, escalation_id, "escalate", now))
 
-    def look_up(self, request: LookupRequest) -> dict[str, Any]:
+    async def look_up(self, request: LookupRequest) -> dict[str, Any]:
         """Read what a question is about."""
-        return self._read(lambda db, now: prompts.look_up(db, request, now))
+        return await self._read(lambda db, now: prompts.look_up(db, request, now))
 
-    def receipt(self, receipt_id: str) -> dict[str, Any]:
+    async def receipt(self, receipt_id: str) -> dict[str, Any]:
         """Read a receipt's envelope."""
-        return self._read(lambda db, _: read_receipt(db, receipt_id, self._base_url))
+        return await self._read(lambda db, _: read_receipt(db, receipt_id, self._base_url))
 
-    def is_ready(self) -> bool:
+    async def is_ready(self) -> bool:
         """Tell whether the database answers."""
-        return self._read(lambda db, _: records.latest_time(db)) >= 0
+        return await self._database.read(records.latest_time) >= 0
 
-    async def _apply(self, change: Callable[[sqlite3.Connection, int], ResultT], *, durable: bool = True) -> ResultT:
-        return await self._database.apply(lambda db: change(db, self._now(db)), durable=durable)
+    async def _rules_of(self, authorization_id: str) -> Authorization | None:
+        """The rules of an authorization, which never change; whether it was revoked is not told by this."""
+        known = self._known.get(authorization_id)
+        if known is None:
+            known, _ = await self._database.read(lambda db: records.find_authorization(db, authorization_id))
+            if known is not None:
+                if len(self._known) >= _MOST_REMEMBERED:
+                    self._known.clear()
+                self._known[authorization_id] = known
+        return known
 
-    def _read(self, read: Callable[[sqlite3.Connection, int], ResultT]) -> ResultT:
-        return self._database.read(lambda db: read(db, self._now(db)))
+    async def _apply(self, change: Callable[[Connection, int], ResultT]) -> ResultT:
+        return await self._changed(lambda db: change(db, self._now(db)))
 
-    def _now(self, connection: sqlite3.Connection) -> int:
-        """The time, which never runs backwards: what has expired stays so when a clock is set back."""
-        self._latest_ms = max(self._latest_ms, int(self._clock() * 1000), records.latest_time(connection))
-        return self._latest_ms
+    async def _changed(self, change: Callable[[Connection], ResultT], *, durable: bool = True) -> ResultT:
+        result = await self._database.apply(change, durable=durable)
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_sweep and self._sweep is None:
+            self._sweep = loop.create_task(self._remove_old_rows())
+        return result
+
+    async def _remove_old_rows(self) -> None:
+        more = False
+        try:
+            more = await self._database.apply(lambda db: remove_old_rows(db, self._now(db)), durable=False)
+        except StoreError as error:
+            _logger.warning("Old rows could not be removed: %s", error)
+        finally:
+            self._next_sweep = asyncio.get_running_loop().time() + (MORE_SWEEP_SECONDS if more else SWEEP_SECONDS)
+            self._sweep = None
+
+    async def _read(self, read: Callable[[Connection, int], ResultT]) -> ResultT:
+        return await self._database.read(lambda db: read(db, self._now(db)))
+
+    def _now(self, connection: Connection) -> int:
+        return self._clock.now_ms(records.latest_time(connection))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from allowly_authority.engine import Authorization
@@ -11,12 +10,13 @@ from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.service.receipts import pending_receipt
 from allowly_authority.store import records
+from allowly_authority.store.port import Connection
 from allowly_authority.wire.requests import CreateRequest, RevokeRequest
 from allowly_authority.wire.scalars import format_timestamp
 
 
 def create(
-    connection: sqlite3.Connection,
+    connection: Connection,
     request: CreateRequest,
     *,
     idempotency_key: str | None,
@@ -73,7 +73,7 @@ def _described(authorization: Authorization, request: CreateRequest) -> dict[str
 
 
 def revoke(
-    connection: sqlite3.Connection,
+    connection: Connection,
     authorization_id: str,
     request: RevokeRequest,
     *,
@@ -92,7 +92,7 @@ def revoke(
     if earlier is not None:
         return earlier
     if not records.revoke_authorization(connection, authorization_id, request.revoked_by, request.notes, now_ms):
-        known = records.find_authorization(connection, authorization_id)
+        known, _ = records.find_authorization(connection, authorization_id)
         raise not_found() if known is None else conflict("The authorization is already revoked.")
     grants = records.cancel_prompts(connection, authorization_id, now_ms)
     receipt_id = _record(connection, authorization_id, "revoke", "revoked", now_ms)
@@ -106,7 +106,7 @@ def revoke(
     return reply
 
 
-def _record(connection: sqlite3.Connection, authorization_id: str, event: str, word: str, now_ms: int) -> str:
+def _record(connection: Connection, authorization_id: str, event: str, word: str, now_ms: int) -> str:
     receipt_id = new_id("rcp")
     records.insert_receipt(
         connection,

@@ -8,7 +8,7 @@ change, so a request cannot pass from one kind to the other.
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ from allowly_authority.service.nonces import NonceMaker, nonce_hash
 from allowly_authority.service.problems import conflict
 from allowly_authority.service.receipts import ENGINE_VERSION, POLICY_VERSION, pending_receipt
 from allowly_authority.store import records
+from allowly_authority.store.port import Connection
+from allowly_authority.store.schema import StoreRaced
 from allowly_authority.wire.requests import CheckRequest
 from allowly_authority.wire.scalars import format_timestamp
 
@@ -37,6 +39,11 @@ MAX_PENDING_PROMPTS: Final = 1000
 """Most open questions of one authorization; checks that would raise more are denied."""
 
 _STATELESS: Final = Standing()
+
+
+def is_stateful(authorization: Authorization | None, names: Iterable[str]) -> bool:
+    """Tell whether more than the rules decides: a question to ask, or an approval to use up."""
+    return any(needs_standing(authorization, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +56,17 @@ class CheckRun:
     base_url: str
     now_ms: int
 
-    def settled_by_rules(self, connection: sqlite3.Connection) -> bool:
-        """Tell whether the rules alone decide: no question to ask, no approval to use up."""
-        authorization = records.find_authorization(connection, self.request.authorization_id)
-        return not any(needs_standing(authorization, name) for name in self.request.names)
+    def answer(self, connection: Connection, authorization: Authorization | None) -> dict[str, Any]:
+        """Return the reply, inside a change that makes it true.
 
-    def answer(self, connection: sqlite3.Connection) -> dict[str, Any]:
-        """Return the reply, inside a transaction that makes it true.
+        Args:
+            connection: Of the change.
+            authorization: As this change has read it; locked where more than its rules decide.
 
         Raises:
             ApiProblem: The idempotency key was used for another request, and the rules alone do not decide this one.
         """
-        authorization = records.find_authorization(connection, self.request.authorization_id)
-        stateful = any(needs_standing(authorization, name) for name in self.request.names)
-        key = self.idempotency_key if stateful else None
+        key = self.idempotency_key if is_stateful(authorization, self.request.names) else None
         repeatable = Repeatable("check", key, b"" if key is None else self._request_bytes())
         reply = repeatable.earlier_reply(connection, self.now_ms)
         if reply is not None and self._still_holds(authorization, reply):
@@ -89,14 +93,14 @@ class CheckRun:
         verdicts = [decide(authorization, name, self.request.dialect, _STATELESS, self.now_ms) for name in names]
         return all(verdict.decision != "deny" for verdict in verdicts)
 
-    def _result(self, connection: sqlite3.Connection, authorization: Authorization | None, name: str) -> dict[str, Any]:
+    def _result(self, connection: Connection, authorization: Authorization | None, name: str) -> dict[str, Any]:
         question = self._question(name)
         stateful = needs_standing(authorization, name)
         standing = records.find_standing(connection, question, self.now_ms) if stateful else _STATELESS
         verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms)
         for grant in verdict.claims:
             if not records.claim(connection, grant.prompt_id, self.now_ms):
-                raise RuntimeError("an approval that was found in this transaction could not be claimed")
+                raise StoreRaced("an approval ended while it was being claimed")
         receipt_id = new_id("rcp")
         prompt = verdict.prompt
         if verdict.open_prompt and authorization is not None:
@@ -126,7 +130,7 @@ class CheckRun:
 
     def _open_prompt(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         authorization: Authorization,
         question: Question,
         verdict: Verdict,
@@ -178,14 +182,14 @@ class CheckRun:
         result["escalation"] = {**target, "status": "pending", "expires_at": expires_at}
         return result
 
-    def _with_nonces(self, connection: sqlite3.Connection, reply: dict[str, Any]) -> dict[str, Any]:
+    def _with_nonces(self, connection: Connection, reply: dict[str, Any]) -> dict[str, Any]:
         results = {
             name: self._with_nonce(connection, result) if result["decision"] == "confirm" else result
             for name, result in reply["results"].items()
         }
         return {**reply, "results": results}
 
-    def _with_nonce(self, connection: sqlite3.Connection, result: dict[str, Any]) -> dict[str, Any]:
+    def _with_nonce(self, connection: Connection, result: dict[str, Any]) -> dict[str, Any]:
         prompt = records.find_prompt(connection, result["confirmation_id"])
         if prompt is None or prompt.nonce_salt is None:
             raise RuntimeError("a confirmation without a record")

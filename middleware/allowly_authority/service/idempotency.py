@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from allowly_authority.service.problems import conflict
-
-REPLY_LIFE_MS: Final = 24 * 60 * 60 * 1000
-"""How long a reply is kept."""
+from allowly_authority.store import records
+from allowly_authority.store.port import Connection
+from allowly_authority.store.retention import REPLY_LIFE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Repeatable:
     key: str | None = field(repr=False)
     request: bytes = field(repr=False)
 
-    def earlier_reply(self, connection: sqlite3.Connection, now_ms: int) -> dict[str, Any] | None:
+    def earlier_reply(self, connection: Connection, now_ms: int) -> dict[str, Any] | None:
         """Return the reply that was given under this key, if there was one.
 
         Raises:
@@ -40,25 +39,30 @@ class Repeatable:
         """
         if self.key is None:
             return None
-        row = connection.execute(
-            "SELECT request_hash, reply FROM replies WHERE endpoint = ? AND key_hash = ? AND created_ms > ?",
-            (self.endpoint, _hash(self.key.encode()), now_ms - REPLY_LIFE_MS),
-        ).fetchone()
-        if row is None:
+        key_hash = _hash(self.key.encode())
+        # Whoever comes second with the key waits for the first, and then finds its reply.
+        connection.take_turns(self.endpoint.encode() + key_hash)
+        found = records.find_reply(connection, self.endpoint, key_hash, now_ms - REPLY_LIFE_MS)
+        if found is None:
             return None
-        if row[0] != _hash(self.request):
+        request_hash, text = found
+        if request_hash != _hash(self.request):
             raise conflict("This Idempotency-Key was used for a different request.")
-        reply: dict[str, Any] = json.loads(row[1])
+        reply: dict[str, Any] = json.loads(text)
         return reply
 
-    def keep(self, connection: sqlite3.Connection, reply: dict[str, Any], now_ms: int) -> None:
+    def keep(self, connection: Connection, reply: dict[str, Any], now_ms: int) -> None:
         """Keep a reply, in the same transaction as what it tells of."""
         if self.key is None:
             return
-        connection.execute("DELETE FROM replies WHERE created_ms <= ?", (now_ms - REPLY_LIFE_MS,))
-        connection.execute(
-            "INSERT INTO replies (endpoint, key_hash, request_hash, created_ms, reply) VALUES (?, ?, ?, ?, ?)",
-            (self.endpoint, _hash(self.key.encode()), _hash(self.request), now_ms, json.dumps(reply)),
+        key_hash = _hash(self.key.encode())
+        records.keep_reply(
+            connection,
+            self.endpoint,
+            key_hash,
+            request_hash=_hash(self.request),
+            reply=json.dumps(reply),
+            now_ms=now_ms,
         )
 
 

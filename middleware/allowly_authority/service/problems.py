@@ -76,6 +76,12 @@ def busy() -> ApiProblem:
     return ApiProblem(503, "service_unavailable", "The database is busy.", retry_after_seconds=1)
 
 
+def uncertain() -> ApiProblem:
+    """The database was lost while it was committing."""
+    message = "The database was lost in the middle of this change, which was made whole or not at all."
+    return ApiProblem(503, "service_unavailable", message)
+
+
 def failed() -> ApiProblem:
     """The database failed."""
     return ApiProblem(503, "service_unavailable", "The database failed; nothing was changed.")

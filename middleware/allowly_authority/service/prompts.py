@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from allowly_authority.engine import Prompt
@@ -12,12 +11,13 @@ from allowly_authority.service.nonces import nonce_hash
 from allowly_authority.service.problems import conflict, escalation_gone, gone, invalid, not_found
 from allowly_authority.service.receipts import pending_receipt
 from allowly_authority.store import records
+from allowly_authority.store.port import Connection
 from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
 from allowly_authority.wire.scalars import format_timestamp
 
 
 def settle(
-    connection: sqlite3.Connection,
+    connection: Connection,
     nonce: str,
     request: SettleRequest,
     *,
@@ -62,7 +62,7 @@ def settle(
 
 
 def resolve(
-    connection: sqlite3.Connection, escalation_id: str, request: ResolveRequest, *, base_url: str, now_ms: int
+    connection: Connection, escalation_id: str, request: ResolveRequest, *, base_url: str, now_ms: int
 ) -> dict[str, Any]:
     """Record what the approver decided, once; the same again is answered without a receipt.
 
@@ -88,15 +88,23 @@ def resolve(
     if prompt is not None:
         _record(connection, prompt, receipt_id, request.resolution, now_ms)
         return _resolution(prompt, pending_receipt(receipt_id, now_ms, base_url))
-    if earlier.resolved_ms is None:
+    return _resolved_before(connection, escalation_id, request, now_ms)
+
+
+def _resolved_before(
+    connection: Connection, escalation_id: str, request: ResolveRequest, now_ms: int
+) -> dict[str, Any]:
+    # Read again: it may have been open a moment ago, and somebody else won.
+    prompt = records.find_prompt(connection, escalation_id)
+    if prompt is None or prompt.resolved_ms is None:
         raise escalation_gone()
-    if _choice(earlier, now_ms) != request.resolution:
+    if _choice(prompt, now_ms) != request.resolution:
         raise conflict("The escalation was resolved differently.")
-    return _resolution(earlier, None)
+    return _resolution(prompt, None)
 
 
-def _requesters(connection: sqlite3.Connection, prompt: Prompt) -> set[str]:
-    authorization = records.find_authorization(connection, prompt.authorization_id)
+def _requesters(connection: Connection, prompt: Prompt) -> set[str]:
+    authorization, _ = records.find_authorization(connection, prompt.authorization_id)
     return set() if authorization is None else {authorization.user_id, authorization.agent_id}
 
 
@@ -110,7 +118,7 @@ def _resolution(prompt: Prompt, receipt: dict[str, Any] | None) -> dict[str, Any
     }
 
 
-def read_status(connection: sqlite3.Connection, prompt_id: str, kind: str, now_ms: int) -> dict[str, Any]:
+def read_status(connection: Connection, prompt_id: str, kind: str, now_ms: int) -> dict[str, Any]:
     """Return how a question stands; reads only.
 
     Raises:
@@ -142,7 +150,7 @@ def read_status(connection: sqlite3.Connection, prompt_id: str, kind: str, now_m
     }
 
 
-def look_up(connection: sqlite3.Connection, request: LookupRequest, now_ms: int) -> dict[str, Any]:
+def look_up(connection: Connection, request: LookupRequest, now_ms: int) -> dict[str, Any]:
     """Return what a question is really about, to whoever holds its nonce or id and the key.
 
     Raises:
@@ -191,7 +199,7 @@ def _time(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else format_timestamp(milliseconds)
 
 
-def _record(connection: sqlite3.Connection, prompt: Prompt, receipt_id: str, word: str, now_ms: int) -> None:
+def _record(connection: Connection, prompt: Prompt, receipt_id: str, word: str, now_ms: int) -> None:
     subject = "confirmation" if prompt.kind == "confirm" else "escalation"
     records.insert_receipt(
         connection,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from importlib import metadata
 from typing import Any, Final
 
 from allowly_authority.binding import canonical_json, digest_of
 from allowly_authority.service.problems import not_found
 from allowly_authority.store import records
+from allowly_authority.store.port import Connection
 from allowly_authority.store.schema import SCHEMA_VERSION
 from allowly_authority.wire.scalars import format_timestamp
 
@@ -42,7 +42,7 @@ def pending_receipt(receipt_id: str, issued_ms: int, base_url: str) -> dict[str,
     }
 
 
-def read_receipt(connection: sqlite3.Connection, receipt_id: str, base_url: str) -> dict[str, Any]:
+def read_receipt(connection: Connection, receipt_id: str, base_url: str) -> dict[str, Any]:
     """Return the envelope of a receipt.
 
     Raises:

@@ -1,33 +1,32 @@
-"""The tables, and what a database file must look like to be opened.
+"""The tables, as one numbered list of migrations for both kinds of database, and why a database is refused.
 
-An unreadable, foreign or newer file is refused with a sentence. Starting empty instead would forget
+An unreadable, foreign or newer database is refused with a sentence. Starting empty instead would forget
 revocations and used approvals, which is worse than not starting.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
-SCHEMA_VERSION: Final = 1
-"""Kept in `PRAGMA user_version`. A file with a higher one was written by a newer program."""
+Engine = Literal["sqlite", "postgresql"]
 
 APPLICATION_ID: Final = 0x41_6C_77_41
-"""Kept in `PRAGMA application_id`; marks the file as one of ours."""
+"""Marks a database as one of ours: SQLite's `PRAGMA application_id`, a row of `allowly_schema` in PostgreSQL."""
 
-_TABLES: Final = (
+_FIRST: Final = (
     """CREATE TABLE authorizations (
         authorization_id TEXT PRIMARY KEY,
         dialect TEXT NOT NULL CHECK (dialect IN ('scopes', 'actions')),
         user_id TEXT NOT NULL,
         agent_id TEXT NOT NULL,
         rules TEXT NOT NULL,
-        created_ms INTEGER NOT NULL,
-        expires_ms INTEGER NOT NULL,
-        revoked_ms INTEGER,
+        created_ms {integer} NOT NULL,
+        expires_ms {integer} NOT NULL,
+        revoked_ms {integer},
         revoked_by TEXT,
         notes TEXT
-    ) STRICT, WITHOUT ROWID""",
+    ){keyed_table}""",
     """CREATE TABLE prompts (
         prompt_id TEXT PRIMARY KEY,
         kind TEXT NOT NULL CHECK (kind IN ('confirm', 'escalate')),
@@ -38,31 +37,31 @@ _TABLES: Final = (
         binding TEXT NOT NULL,
         state TEXT NOT NULL CHECK (
             state IN ('pending', 'approved', 'rejected', 'expired', 'consumed', 'cancelled')),
-        created_ms INTEGER NOT NULL,
-        expires_ms INTEGER NOT NULL,
-        single_use INTEGER NOT NULL,
+        created_ms {integer} NOT NULL,
+        expires_ms {integer} NOT NULL,
+        single_use {integer} NOT NULL,
         escalation_to TEXT,
-        nonce_hash BLOB UNIQUE,
-        nonce_salt BLOB,
-        resolved_ms INTEGER,
+        nonce_hash {bytes} UNIQUE,
+        nonce_salt {bytes},
+        resolved_ms {integer},
         resolved_by TEXT,
         note TEXT,
         grant_id TEXT UNIQUE,
-        grant_expires_ms INTEGER,
-        consumed_ms INTEGER,
-        revoked_ms INTEGER,
+        grant_expires_ms {integer},
+        consumed_ms {integer},
+        revoked_ms {integer},
         source_receipt_id TEXT NOT NULL,
         resolution_receipt_id TEXT
-    ) STRICT, WITHOUT ROWID""",
+    ){keyed_table}""",
     "CREATE INDEX prompts_by_binding ON prompts (binding, kind, state)",
     "CREATE INDEX prompts_by_authorization ON prompts (authorization_id, state)",
     # The database itself keeps an escalation from being raised twice for one question.
     """CREATE UNIQUE INDEX one_open_escalation ON prompts (binding)
         WHERE kind = 'escalate' AND state IN ('pending', 'approved', 'rejected')""",
     """CREATE TABLE receipts (
-        seq INTEGER PRIMARY KEY,
+        seq {sequence},
         receipt_id TEXT NOT NULL UNIQUE,
-        issued_ms INTEGER NOT NULL,
+        issued_ms {integer} NOT NULL,
         event TEXT NOT NULL,
         decision TEXT NOT NULL,
         reason TEXT,
@@ -71,17 +70,42 @@ _TABLES: Final = (
         resource TEXT,
         session_id TEXT,
         prompt_id TEXT
-    ) STRICT""",
+    ){table}""",
     """CREATE TABLE replies (
         endpoint TEXT NOT NULL,
-        key_hash BLOB NOT NULL,
-        request_hash BLOB NOT NULL,
-        created_ms INTEGER NOT NULL,
+        key_hash {bytes} NOT NULL,
+        request_hash {bytes} NOT NULL,
+        created_ms {integer} NOT NULL,
         reply TEXT NOT NULL,
         PRIMARY KEY (endpoint, key_hash)
-    ) STRICT, WITHOUT ROWID""",
+    ){keyed_table}""",
     "CREATE INDEX replies_by_age ON replies (created_ms)",
 )
+
+_RETENTION: Final = ("CREATE INDEX prompts_by_expiry ON prompts (expires_ms)",)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION)
+"""What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
+
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+"""A database with a higher version was written by a newer program."""
+
+_WORDS: Final[Mapping[Engine, Mapping[str, str]]] = {
+    "sqlite": {
+        "integer": "INTEGER",
+        "bytes": "BLOB",
+        "sequence": "INTEGER PRIMARY KEY",
+        "table": " STRICT",
+        "keyed_table": " STRICT, WITHOUT ROWID",
+    },
+    "postgresql": {
+        "integer": "BIGINT",
+        "bytes": "BYTEA",
+        "sequence": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "table": "",
+        "keyed_table": "",
+    },
+}
 
 
 class StoreError(Exception):
@@ -89,50 +113,39 @@ class StoreError(Exception):
 
 
 class StoreBusy(StoreError):
-    """Another process held the database for longer than the limit. Nothing was changed."""
+    """The database was held by somebody else for longer than the limit. Nothing was changed."""
 
 
-def prepare(connection: sqlite3.Connection, shown: str) -> None:
-    """Create the tables in an empty database, or make sure that the file is one of ours and whole.
+class StoreRaced(StoreError):
+    """Another change came in between, so that this one has to begin again. Nothing was changed."""
+
+
+class StoreUncertain(StoreError):
+    """The connection was lost while a change was being committed: it was made whole, or not at all."""
+
+
+def migrations_from(version: int, engine: Engine) -> list[str]:
+    """Return the statements that lead from a version to the present one, in order.
 
     Args:
-        connection: In autocommit mode.
-        shown: How to name the file in an error.
+        version: 0 to `SCHEMA_VERSION`.
+        engine: Whose words to use.
+    """
+    return [statement.format(**_WORDS[engine]) for step in MIGRATIONS[version:] for statement in step]
+
+
+def refuse_newer(version: int, shown: str) -> None:
+    """Refuse what a newer program wrote.
+
+    Args:
+        version: The version that was found.
+        shown: How to name the database.
 
     Raises:
-        StoreError: The file is damaged, newer, or somebody else's.
+        StoreError: The version is higher than this program's.
     """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if _is_empty(connection):
-            for statement in _TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        else:
-            _recognise(connection, shown)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    return tables == 0 and version == 0
-
-
-def _recognise(connection: sqlite3.Connection, shown: str) -> None:
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application != APPLICATION_ID:
-        raise StoreError(f"{shown} is a database of another program. Name another file.")
-    if version != SCHEMA_VERSION:
+    if version > SCHEMA_VERSION:
         raise StoreError(
             f"{shown} has schema version {version}, and this program knows version {SCHEMA_VERSION}. "
             "Use the program that wrote it, or a newer one."
         )
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise StoreError(f"{shown} is damaged. Restore it from a copy; it is not overwritten.")

@@ -1,0 +1,181 @@
+"""The statements on authorizations, prompts, receipts and kept replies, for both kinds of database.
+
+Each change of a prompt's state is one conditional statement: whether it won a race is whether it
+returned a row. Placeholders that name a column of the changed table in its own condition end in `_`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from allowly_authority.store.statements import Statement, first, given, insertion, pick, word
+from allowly_authority.store.tables import authorizations, prompts, receipts, replies
+
+_PROMPT: Final = pick(
+    prompts,
+    "prompt_id kind dialect authorization_id scope resource state created_ms expires_ms single_use escalation_to "
+    "source_receipt_id nonce_salt resolved_ms resolved_by grant_id grant_expires_ms consumed_ms revoked_ms "
+    "resolution_receipt_id",
+)
+"""The columns of a prompt, in the order of the fields of `Prompt`."""
+_NOW: Final = given("now")
+_LIVE: Final = prompts.c.state.in_([word("pending"), word("approved"), word("rejected")])
+
+# ---- authorizations
+
+_AUTHORIZATION: Final = pick(
+    authorizations, "authorization_id dialect user_id agent_id rules created_ms expires_ms revoked_ms"
+)
+_LATEST: Final = first(sa.select(receipts.c.issued_ms).order_by(receipts.c.seq.desc()))
+_FIND_AUTHORIZATION: Final = sa.select(*_AUTHORIZATION, _LATEST.scalar_subquery()).where(
+    authorizations.c.authorization_id == given("authorization_id", sa.Text)
+)
+FIND_AUTHORIZATION: Final = Statement(_FIND_AUTHORIZATION)
+LOCK_AUTHORIZATION: Final = Statement(_FIND_AUTHORIZATION.with_for_update(key_share=True, of=authorizations))
+INSERT_AUTHORIZATION: Final = insertion(
+    authorizations, "authorization_id dialect user_id agent_id rules created_ms expires_ms"
+)
+REVOKE_AUTHORIZATION: Final = Statement(
+    sa.update(authorizations)
+    .values(revoked_ms=_NOW, revoked_by=given("by", sa.Text), notes=given("notes", sa.Text))
+    .where(
+        authorizations.c.authorization_id == given("authorization_id_", sa.Text), authorizations.c.revoked_ms.is_(None)
+    )
+    .returning(authorizations.c.authorization_id)
+)
+
+# ---- prompts
+
+_APPROVED: Final = prompts.c.state == word("approved")
+_NOT_REVOKED: Final = prompts.c.revoked_ms.is_(None)
+CANCEL_PROMPTS: Final = Statement(
+    sa.update(prompts)
+    .values(
+        revoked_ms=_NOW,
+        state=sa.case(
+            (_APPROVED, word("approved")), (prompts.c.expires_ms <= _NOW, word("expired")), else_=word("cancelled")
+        ),
+    )
+    .where(
+        prompts.c.authorization_id == given("authorization_id_", sa.Text),
+        prompts.c.state.in_([word("pending"), word("approved")]),
+    )
+    .returning(prompts.c.kind, prompts.c.state, prompts.c.grant_id, prompts.c.grant_expires_ms)
+)
+FIND_OPEN_ESCALATION: Final = Statement(
+    sa.select(*_PROMPT).where(
+        prompts.c.binding == given("binding", sa.Text),
+        prompts.c.kind == word("escalate"),
+        _LIVE,
+        prompts.c.expires_ms > _NOW,
+    )
+)
+FIND_GRANT: Final = Statement(
+    first(
+        sa.select(*_PROMPT)
+        .where(
+            prompts.c.binding == given("binding", sa.Text),
+            prompts.c.kind == word("confirm"),
+            _APPROVED,
+            prompts.c.grant_expires_ms > _NOW,
+            _NOT_REVOKED,
+        )
+        .order_by(prompts.c.grant_expires_ms)
+    )
+)
+EXPIRE_ESCALATION: Final = Statement(
+    sa.update(prompts)
+    .values(state=word("expired"))
+    .where(
+        prompts.c.binding == given("binding_", sa.Text),
+        prompts.c.kind == word("escalate"),
+        _LIVE,
+        prompts.c.expires_ms <= _NOW,
+    )
+)
+INSERT_PROMPT: Final = insertion(
+    prompts,
+    "prompt_id kind dialect authorization_id scope resource binding state created_ms expires_ms single_use "
+    "escalation_to nonce_hash nonce_salt source_receipt_id",
+)
+COUNT_PENDING: Final = Statement(
+    sa.select(sa.func.count()).where(
+        prompts.c.authorization_id == given("authorization_id", sa.Text),
+        prompts.c.state == word("pending"),
+        prompts.c.expires_ms > _NOW,
+    )
+)
+CLAIM: Final = Statement(
+    sa.update(prompts)
+    .values(state=word("consumed"), consumed_ms=_NOW)
+    .where(
+        prompts.c.prompt_id == given("prompt_id_", sa.Text), _APPROVED, prompts.c.grant_expires_ms > _NOW, _NOT_REVOKED
+    )
+    .returning(prompts.c.prompt_id)
+)
+SETTLE_CONFIRMATION: Final = Statement(
+    sa.update(prompts)
+    .values(
+        state=given("chosen", sa.Text),
+        resolved_ms=_NOW,
+        grant_id=given("grant", sa.Text),
+        grant_expires_ms=given("until"),
+        resolution_receipt_id=given("receipt", sa.Text),
+    )
+    .where(
+        prompts.c.nonce_hash == given("nonce", sa.LargeBinary),
+        prompts.c.state == word("pending"),
+        prompts.c.expires_ms > _NOW,
+    )
+    .returning(*_PROMPT)
+)
+RESOLVE_ESCALATION: Final = Statement(
+    sa.update(prompts)
+    .values(
+        state=given("chosen", sa.Text),
+        resolved_ms=_NOW,
+        resolved_by=given("by", sa.Text),
+        note=given("text", sa.Text),
+        grant_expires_ms=sa.case((given("chosen", sa.Text) == word("approved"), prompts.c.expires_ms)),
+        resolution_receipt_id=given("receipt", sa.Text),
+    )
+    .where(
+        prompts.c.prompt_id == given("prompt_id_", sa.Text),
+        prompts.c.kind == word("escalate"),
+        prompts.c.state == word("pending"),
+        prompts.c.expires_ms > _NOW,
+    )
+    .returning(*_PROMPT)
+)
+FIND_PROMPT: Final = Statement(sa.select(*_PROMPT).where(prompts.c.prompt_id == given("prompt_id", sa.Text)))
+FIND_PROMPT_BY_NONCE: Final = Statement(
+    sa.select(*_PROMPT).where(prompts.c.nonce_hash == given("nonce", sa.LargeBinary))
+)
+
+# ---- receipts
+
+INSERT_RECEIPT: Final = insertion(
+    receipts, "receipt_id issued_ms event decision reason authorization_id scope resource session_id prompt_id"
+)
+FIND_RECEIPT: Final = Statement(
+    sa.select(receipts.c.issued_ms).where(receipts.c.receipt_id == given("receipt_id", sa.Text))
+)
+LATEST_TIME: Final = Statement(_LATEST)
+
+# ---- replies under an idempotency key
+
+FIND_REPLY: Final = Statement(
+    sa.select(replies.c.request_hash, replies.c.reply).where(
+        replies.c.endpoint == given("endpoint", sa.Text),
+        replies.c.key_hash == given("key_hash", sa.LargeBinary),
+        replies.c.created_ms > given("after"),
+    )
+)
+DROP_REPLY: Final = Statement(
+    sa.delete(replies).where(
+        replies.c.endpoint == given("endpoint", sa.Text), replies.c.key_hash == given("key_hash", sa.LargeBinary)
+    )
+)
+INSERT_REPLY: Final = insertion(replies, "endpoint key_hash request_hash created_ms reply")

@@ -1,0 +1,104 @@
+"""How long rows are kept, and the bounded work of removing those that are older.
+
+Nothing that can still decide anything is removed: a row goes only when its own end is longer ago than
+the age below. Authorizations stay for ever, because a forgotten revocation would be worse than a row.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from allowly_authority.store.port import Connection
+from allowly_authority.store.statements import Statement, given, word
+from allowly_authority.store.tables import prompts, receipts, replies
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+
+REPLY_LIFE_MS: Final = _DAY_MS
+"""How long a reply is kept under its idempotency key."""
+
+PROMPT_LIFE_MS: Final = 30 * _DAY_MS
+"""How long a question can be looked up after it, and every approval of it, has ended."""
+
+RECEIPT_LIFE_MS: Final = 400 * _DAY_MS
+"""How long a receipt is kept: a year, and time to look at it."""
+
+ROWS_PER_RUN: Final = 500
+"""Most rows that one run removes from each table."""
+
+_LIMIT: Final[sa.ColumnElement[int]] = sa.literal_column(str(ROWS_PER_RUN))
+_START: Final[sa.ColumnElement[int]] = sa.literal_column("0")
+_CUTOFF: Final = given("cutoff")
+
+REMOVE_REPLIES: Final = Statement(
+    sa.delete(replies)
+    .where(
+        sa.tuple_(replies.c.endpoint, replies.c.key_hash).in_(
+            sa.select(replies.c.endpoint, replies.c.key_hash)
+            .where(replies.c.created_ms <= _CUTOFF)
+            .order_by(replies.c.created_ms)
+            .limit(_LIMIT)
+            .offset(_START)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .returning(word("removed"))
+)
+
+REMOVE_PROMPTS: Final = Statement(
+    sa.delete(prompts)
+    .where(
+        prompts.c.prompt_id.in_(
+            sa.select(prompts.c.prompt_id)
+            .where(
+                prompts.c.expires_ms <= _CUTOFF,
+                sa.or_(prompts.c.grant_expires_ms.is_(None), prompts.c.grant_expires_ms <= _CUTOFF),
+            )
+            .order_by(prompts.c.expires_ms)
+            .limit(_LIMIT)
+            .offset(_START)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .returning(word("removed"))
+)
+
+# Numbers grow with time, so that the first ones are the oldest and no index by time is needed.
+_FIRST_RECEIPTS: Final = (
+    sa.select(receipts.c.seq, receipts.c.issued_ms)
+    .order_by(receipts.c.seq)
+    .limit(_LIMIT)
+    .offset(_START)
+    .subquery("first_receipts")
+)
+REMOVE_RECEIPTS: Final = Statement(
+    sa.delete(receipts)
+    .where(
+        receipts.c.seq.in_(
+            sa.select(_FIRST_RECEIPTS.c.seq).where(
+                _FIRST_RECEIPTS.c.issued_ms <= _CUTOFF,
+                # The last one stays: the authority's clock never runs before it.
+                _FIRST_RECEIPTS.c.seq < sa.select(sa.func.max(receipts.c.seq)).scalar_subquery(),
+            )
+        )
+    )
+    .returning(word("removed"))
+)
+
+_AGES: Final = (
+    (REMOVE_REPLIES, REPLY_LIFE_MS),
+    (REMOVE_PROMPTS, PROMPT_LIFE_MS),
+    (REMOVE_RECEIPTS, RECEIPT_LIFE_MS),
+)
+
+
+def remove_old_rows(connection: Connection, now_ms: int) -> bool:
+    """Remove rows that are past their age, at most `ROWS_PER_RUN` of each table.
+
+    Returns:
+        Whether there may be more to remove.
+    """
+    removed = [len(connection.rows(statement, cutoff=now_ms - age)) for statement, age in _AGES]
+    return max(removed) >= ROWS_PER_RUN

@@ -1,0 +1,39 @@
+"""The columns that statements name. How the tables are made is told by the migrations in `schema` alone."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+
+def _columns(kind: type[sa.types.TypeEngine[Any]], names: str) -> list[sa.ColumnClause[Any]]:
+    return [sa.column(name, kind) for name in names.split()]
+
+
+authorizations: Final = sa.table(
+    "authorizations",
+    *_columns(sa.Text, "authorization_id dialect user_id agent_id rules revoked_by notes"),
+    *_columns(sa.BigInteger, "created_ms expires_ms revoked_ms"),
+)
+
+prompts: Final = sa.table(
+    "prompts",
+    *_columns(sa.Text, "prompt_id kind dialect authorization_id scope resource binding state escalation_to"),
+    *_columns(sa.Text, "resolved_by note grant_id source_receipt_id resolution_receipt_id"),
+    *_columns(sa.BigInteger, "created_ms expires_ms single_use resolved_ms grant_expires_ms consumed_ms revoked_ms"),
+    *_columns(sa.LargeBinary, "nonce_hash nonce_salt"),
+)
+
+receipts: Final = sa.table(
+    "receipts",
+    *_columns(sa.Text, "receipt_id event decision reason authorization_id scope resource session_id prompt_id"),
+    *_columns(sa.BigInteger, "seq issued_ms"),
+)
+
+replies: Final = sa.table(
+    "replies",
+    *_columns(sa.Text, "endpoint reply"),
+    *_columns(sa.LargeBinary, "key_hash request_hash"),
+    *_columns(sa.BigInteger, "created_ms"),
+)
