@@ -1,4 +1,4 @@
-"""Hosts and servers at both ends of a bridge: raw ones, which see every byte, and guarded ones with a real authority."""
+"""Hosts and servers at both ends of a bridge: raw ones, which see every byte, and guarded ones."""
 
 from __future__ import annotations
 

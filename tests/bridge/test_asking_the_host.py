@@ -1,4 +1,4 @@
-"""Approval by the host: a form in the course of the call, in both eras; and nothing that it does is a yes by accident."""
+"""Approval by the host: a form in the course of the call, in both eras; nothing that it does is a yes by accident."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TOOL = {
     "name": "strange.tool-NAME_1",
     "title": "A tool",
     "icons": [PICTURE],
-    "description": "Does things ‮ <b>",
+    "description": "Does things \u202e <b>",
     "inputSchema": {"type": "object", "properties": {"a": {"type": "integer", "default": None}}, "x-vendor": True},
     "outputSchema": {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]},
     "annotations": {"title": "T", "readOnlyHint": True, "vendorHint": "yes"},
@@ -60,6 +60,7 @@ MODERN = {"resultType": "complete", "ttlMs": 7000, "cacheScope": "public"}
 
 @pytest.mark.parametrize(("method", "params", "result"), CORPUS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORPUS)])
 async def test_a_result_through_the_bridge_equals_the_one_without(
+    *,
     raw_server: Any,
     direct: Any,
     bridging: Any,
@@ -88,6 +89,7 @@ async def test_a_result_through_the_bridge_equals_the_one_without(
 
 @pytest.mark.parametrize(("method", "params", "result"), CORPUS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORPUS)])
 async def test_across_the_eras_only_what_belongs_to_one_of_them_comes_or_goes(
+    *,
     raw_server: Any,
     bridging: Any,
     connected: Any,
@@ -114,7 +116,7 @@ async def test_errors_keep_their_code_their_message_and_their_data(
     raw_server: Any, bridging: Any, connected: Any, host_era: str, server_era: str
 ) -> None:
     async def fails(ctx: Any) -> Any:
-        raise MCPError(-31999, "no ‮ way", {"why": [None, 1]})
+        raise MCPError(-31999, "no \u202e way", {"why": [None, 1]})
 
     server = raw_server(tools__call=fails)
 
@@ -125,7 +127,7 @@ async def test_errors_keep_their_code_their_message_and_their_data(
         with pytest.raises(MCPError) as caught:
             await host.request("tools/call", {"name": "t", "arguments": {}})
 
-    assert (caught.value.code, caught.value.message) == (-31999, "no ‮ way")
+    assert (caught.value.code, caught.value.message) == (-31999, "no \u202e way")
     assert caught.value.data == {"why": [None, 1]}
 
 

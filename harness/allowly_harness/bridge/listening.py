@@ -46,8 +46,10 @@ class Subscriptions:
         self._wanted: dict[str, int] = {}
         self._streams: dict[str, Caller] = {}
         self._gone: dict[str, anyio.CancelScope] = {}
-        self._acknowledged = anyio.Event()
-        self._renew = anyio.Event()
+        self._acknowledged: dict[str, anyio.Event] = {}
+        self._wish = self._settled = 0
+        self._hears = False
+        self._changed = anyio.Event()
 
     async def told(self, method: str, params: Wire) -> bool:
         """Hand a notification on to whom subscribed to it; tell whether that was all to be done with it."""
@@ -70,7 +72,7 @@ class Subscriptions:
     async def _told_on_stream(self, stream: str, method: str, params: Wire) -> bool:
         if stream.startswith(f"{OWN}-"):
             if method == ACKNOWLEDGED:
-                self._acknowledged.set()
+                self._acknowledged.get(stream, anyio.Event()).set()
             elif self._link.standing is not None:
                 await self._link.standing.notify(method, _without_stream(params))
             return True
@@ -142,14 +144,13 @@ class Subscriptions:
             self._wanted[uri] = 1
         else:
             self._wanted.pop(uri, None)
-        if not self._filter():
-            self._renew.set()
-            return {}
-        acknowledged = self._acknowledged = anyio.Event()
-        self._renew.set()
+        self._wish += 1
+        mine = self._wish
+        self._change()
         with anyio.move_on_after(ACKNOWLEDGE_SECONDS):
-            await acknowledged.wait()
-        if not acknowledged.is_set():
+            while self._settled < mine:
+                await self._changed.wait()
+        if self._settled < mine or not self._hears:
             raise MCPError(types.INTERNAL_ERROR, "the server does not tell of changes")
         return {}
 
@@ -164,26 +165,34 @@ class Subscriptions:
         async with anyio.create_task_group() as group:
             before = anyio.CancelScope()
             while True:
-                renew, acknowledged = self._renew, self._acknowledged
-                scope = anyio.CancelScope()
+                wish, stream, scope = self._wish, self._link.upstream.new_id(OWN), anyio.CancelScope()
                 if self._filter():
-                    group.start_soon(self._listen, scope)
+                    agreed = self._acknowledged[stream] = anyio.Event()
+                    group.start_soon(self._listen, stream, scope)
                     # The old stream goes on until there is a new one, so that no change falls between them.
                     with anyio.move_on_after(ACKNOWLEDGE_SECONDS):
-                        await acknowledged.wait()
+                        await agreed.wait()
                 before.cancel()
                 before = scope
-                await renew.wait()
-                self._renew = anyio.Event()
+                self._hears = not self._filter() or stream in self._acknowledged
+                self._settled = wish
+                self._change()
+                while self._wish == wish:
+                    await self._changed.wait()
 
-    async def _listen(self, scope: anyio.CancelScope) -> None:
+    async def _listen(self, stream: str, scope: anyio.CancelScope) -> None:
         params = with_envelope({"notifications": self._filter()}, envelope(self._link.host))
-        stream = self._link.upstream.new_id(OWN)
-        with scope:
-            try:
+        try:
+            with scope:
                 await self._link.upstream.send("subscriptions/listen", params, request_id=stream, unlimited=True)
-            except MCPError as error:
-                logger.info("The server does not tell of changes (%s).", error.code)
+        except MCPError as error:
+            logger.info("The server does not tell of changes (%s).", error.code)
+        finally:
+            self._acknowledged.pop(stream).set()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
     def _filter(self) -> Wire:
         offered = self._link.upstream.capabilities
