@@ -1,8 +1,8 @@
 """The servers that the tests guard: one program, three kinds of server, two transports.
 
-Run as `guarded_server.py KIND TRANSPORT RUNS_FILE BASE_URL`, with the key in `ALLOWLY_KEY`. Each
-run of a tool adds a line with its arguments to RUNS_FILE. The user id of the tests is the
-authorization id itself.
+Run as `guarded_server.py KIND TRANSPORT RUNS_FILE BASE_URL [ask]`, with the key in `ALLOWLY_KEY`. Each
+run of a tool adds a line with its arguments to RUNS_FILE. With `ask` the gate asks through the
+client. The user id of the tests is the authorization id itself.
 """
 
 from __future__ import annotations
@@ -130,8 +130,10 @@ async def _serve_http(kind: str, server: Any) -> None:
 def main() -> None:
     import anyio
 
-    kind, transport, runs, base_url = sys.argv[1:]
-    mw = AllowlyMCPMiddleware(os.environ["ALLOWLY_KEY"], lambda user_id: user_id, base_url=base_url)
+    kind, transport, runs, base_url, *asking = sys.argv[1:]
+    mw = AllowlyMCPMiddleware(
+        os.environ["ALLOWLY_KEY"], lambda user_id: user_id, base_url=base_url, ask_client=asking == ["ask"]
+    )
     server = build(kind, recorder(Path(runs)), mw)
     anyio.run(_serve_stdio if transport == "stdio" else _serve_http, kind, server)
 
