@@ -38,9 +38,10 @@ class Upstreams:
         options: Of `Link`.
 
     Attributes:
-        group: The same.
-        failed: Set when a server could not be reached; `why` says why.
-        limit: How many there may be.
+        group: Where the connections live.
+        open: All of them.
+        ended: Set when one of them has ended, or could not be made.
+        why: What became of it.
     """
 
     def __init__(
@@ -53,10 +54,10 @@ class Upstreams:
     ) -> None:
         self.group = group
         self.why = ""
+        self.open: set[Link] = set()
         self._reach = reach
         self._several = several_hosts
         self._options = options
-        self._open: set[Link] = set()
         self._shared: dict[str, Link] = {}
         self._used: dict[str, float] = {}
         self._opening = anyio.Lock()
@@ -78,14 +79,14 @@ class Upstreams:
             return link
 
     async def _start(self, host: Announcement, *, shared: bool) -> Link:
-        if len(self._open) >= MAX_UPSTREAMS:
+        if len(self.open) >= MAX_UPSTREAMS:
             raise MCPError(types.INTERNAL_ERROR, f"{MAX_UPSTREAMS} hosts are connected already")
         link = Link(self._reach(), host, shared=shared, **self._options)
-        self._open.add(link)
+        self.open.add(link)
         try:
             await self.group.start(self._hold, link, host)
         except ServerUnreachable as error:
-            self._open.discard(link)
+            self.open.discard(link)
             self.why = str(error)
             self.ended.set()
             raise MCPError(types.INTERNAL_ERROR, str(error)) from None
@@ -95,7 +96,7 @@ class Upstreams:
         # Closed in its own time: cancelled half-way, a started server could be left behind.
         with anyio.CancelScope(shield=True):
             await link.upstream.run(host, task_status=task_status)
-        self._open.discard(link)
+        self.open.discard(link)
         self.why = self.why or "the server closed the connection"
         self.ended.set()
 
@@ -108,7 +109,7 @@ class Upstreams:
 
     async def close(self) -> None:
         """Close every connection, and wait until the started servers are gone."""
-        links = list(self._open)
+        links = list(self.open)
         for link in links:
             link.upstream.close()
         with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_SECONDS):
