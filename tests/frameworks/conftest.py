@@ -95,6 +95,55 @@ class RememberingAuthority(AuthorityClient):
         return await super().lookup_prompt(nonce=nonce, escalation_id=escalation_id)
 
 
+class Losing:
+    """An application in front of a server that loses one of the calls to tools, or the reply to it.
+
+    Args:
+        app: The server.
+        at: Which call, from 0.
+        reply: What comes instead of the reply: "500", after the call has run, or "silence", without running it.
+    """
+
+    def __init__(self, app: Any, *, at: int, reply: str) -> None:
+        self._app = app
+        self._at = at
+        self._reply = reply
+        self._calls = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        first = await receive()
+        messages = [first]
+        if b'"tools/call"' in first["body"]:
+            self._calls += 1
+            if self._calls == self._at + 1:
+                await self._lose(scope, messages, receive, send)
+                return
+        await self._app(scope, self._replaying(messages, receive), send)
+
+    async def _lose(self, scope: Any, messages: Any, receive: Any, send: Any) -> None:
+        if self._reply == "silence":
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+
+        async def nowhere(message: Any) -> None:
+            return None
+
+        await self._app(scope, self._replaying(messages, receive), nowhere)
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    @staticmethod
+    def _replaying(messages: Any, receive: Any) -> Any:
+        async def again() -> Any:
+            return messages.pop(0) if messages else await receive()
+
+        return again
+
+
 @dataclass
 class Office:
     """The server's side of a test, which is `demo:mail`.
@@ -326,6 +375,12 @@ async def office(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 def person() -> type[Person]:
     """Who is asked; made with the answers. Without an answer left, a question stays open."""
     return Person
+
+
+@pytest.fixture
+def losing() -> type[Losing]:
+    """An application in front of a server that loses a call or the reply to it."""
+    return Losing
 
 
 @pytest.fixture

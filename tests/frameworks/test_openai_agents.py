@@ -95,59 +95,10 @@ def letter(to: str) -> tuple[str, dict[str, str]]:
 LETTER = letter("ada")
 
 
-class Losing:
-    """An application in front of a server that loses one of the calls to tools, or the reply to it.
-
-    Args:
-        app: The server.
-        at: Which call, from 0.
-        reply: What comes instead of the reply: "500", after the call has run, or "silence", without running it.
-    """
-
-    def __init__(self, app: Any, *, at: int, reply: str) -> None:
-        self._app = app
-        self._at = at
-        self._reply = reply
-        self._calls = 0
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        first = await receive()
-        messages = [first]
-        if b'"tools/call"' in first["body"]:
-            self._calls += 1
-            if self._calls == self._at + 1:
-                await self._lose(scope, messages, receive, send)
-                return
-        await self._app(scope, self._replaying(messages, receive), send)
-
-    async def _lose(self, scope: Any, messages: Any, receive: Any, send: Any) -> None:
-        if self._reply == "silence":
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            return
-
-        async def nowhere(message: Any) -> None:
-            return None
-
-        await self._app(scope, self._replaying(messages, receive), nowhere)
-        await send({"type": "http.response.start", "status": 500, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    @staticmethod
-    def _replaying(messages: Any, receive: Any) -> Any:
-        async def again() -> Any:
-            return messages.pop(0) if messages else await receive()
-
-        return again
-
-
-async def test_a_call_that_was_sent_again_aside_is_asked_about_there(office, person, served) -> None:
+async def test_a_call_that_was_sent_again_aside_is_asked_about_there(office, person, served, losing) -> None:
     """G7: after a call that nobody answered, the SDK opens a second session for the next try."""
     ada = person(Answer.approve())
-    app = Losing(mail.build(load(office.env)).streamable_http_app(), at=0, reply="silence")
+    app = losing(mail.build(load(office.env)).streamable_http_app(), at=0, reply="silence")
 
     with anyio.fail_after(60):
         async with served(app) as url:
@@ -161,10 +112,12 @@ async def test_a_call_that_was_sent_again_aside_is_asked_about_there(office, per
     assert office.leaked(seen) == []
 
 
-async def test_an_approved_call_whose_reply_is_lost_is_not_sent_again_by_the_sdk(office, person, served) -> None:
+async def test_an_approved_call_whose_reply_is_lost_is_not_sent_again_by_the_sdk(
+    office, person, served, losing
+) -> None:
     """G4."""
     ada = person(*[Answer.approve()] * 5)
-    app = Losing(mail.build(load(office.env)).streamable_http_app(), at=1, reply="500")
+    app = losing(mail.build(load(office.env)).streamable_http_app(), at=1, reply="500")
 
     with anyio.fail_after(60):
         async with served(app) as url:

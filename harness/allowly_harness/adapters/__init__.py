@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from allowly_harness.adapters.agent_framework import approving_mcp_tool
     from allowly_harness.adapters.fastmcp import ApprovingTransport, approving_client
     from allowly_harness.adapters.google_adk import approving_mcp_toolset
+    from allowly_harness.adapters.langchain import langchain_tools
     from allowly_harness.adapters.llama_index import approving_basic_client
     from allowly_harness.adapters.mcp_client import ApprovingClient
     from allowly_harness.adapters.openai_agents import approving_server
@@ -31,6 +32,7 @@ __all__ = [
     "approving_mcp_toolset",
     "approving_server",
     "can_use_tool",
+    "langchain_tools",
 ]
 
 _HOMES = {
@@ -47,12 +49,14 @@ _HOMES = {
     "approving_mcp_toolset": "google_adk",
     "approving_server": "openai_agents",
     "can_use_tool": "permission",
+    "langchain_tools": "langchain",
 }
 
 _EXTRAS = {
     "agent_framework": "agent-framework",
     "fastmcp": "fastmcp",
     "google_adk": "google-adk",
+    "langchain": "langchain",
     "llama_index": "llama-index",
     "openai_agents": "openai-agents",
     "pydantic_ai": "pydantic-ai",
