@@ -10,13 +10,13 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from allowly_harness.approvers.attached.frames import WireError, seal_of
+from allowly_harness.approvers.attached.frames import seal_of
 from allowly_harness.approvers.attached.messages import Closed, Listed, Message, Question, Spoken, Standing, Verdict
 from allowly_harness.approvers.attached.values import Asked, Said, deed_of, dump_asked, dump_status, without_schema
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.display.clock import Clock, Deadline
-from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest
+from allowly_harness.protocol.models import Answer, AnswerKind
 
 MAX_OPEN: Final = 256
 """Most items that may be open at one time: questions, waits and what servers ask for."""
@@ -244,16 +244,13 @@ class Board:
 
 
 def _sendable(request: Asked) -> tuple[Asked, str]:
-    try:
-        return request, seal_of(dump_asked(request))
-    except WireError as error:
-        problem = str(error)
-    if isinstance(request, ApprovalRequest):
-        # A server's schema is for the editor alone; the question itself is never cut.
-        shorter = without_schema(request)
+    """Return a request as it can be sent, and its seal. A server's schema may be left out, the question never is."""
+    shorter = request if isinstance(request, ElicitationRequest) else without_schema(request)
+    problem = ""
+    for shown in (request, shorter):
         try:
-            return shorter, seal_of(dump_asked(shorter))
-        except WireError as error:
+            return shown, seal_of(dump_asked(shown))
+        except ValueError as error:  # also of a call that is too long for its own digest
             problem = str(error)
     raise BoardFull(f"the question cannot be sent to a terminal: {problem}")
 

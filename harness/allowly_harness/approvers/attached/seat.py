@@ -12,13 +12,7 @@ from collections import deque
 from typing import Final
 
 from allowly_harness.approvers.attached.board import Board
-from allowly_harness.approvers.attached.frames import (
-    MAX_FRAME_BYTES,
-    MAX_GREETING_BYTES,
-    WireError,
-    framed,
-    read_frame,
-)
+from allowly_harness.approvers.attached.frames import MAX_GREETING_BYTES, WireError, framed, read_frame
 from allowly_harness.approvers.attached.messages import (
     Bye,
     Hello,
@@ -36,10 +30,8 @@ WRITE_SECONDS: Final = 10.0
 """How long a terminal may take to read what was sent before it is dropped."""
 
 MAX_QUEUED_MESSAGES: Final = 1024
-"""Most messages that wait for a terminal; one more, and it is dropped."""
-
-MAX_QUEUED_BYTES: Final = 4 * MAX_FRAME_BYTES
-"""Most bytes of them."""
+"""Most messages that wait for a terminal; one more, and it is dropped. They are written out one at a time, so
+that what is queued shares its requests with all other terminals."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +55,7 @@ class TerminalSeat:
         self._hello = hello
         self._place = place
         self._name = ""
-        self._queue: deque[bytes] = deque()
-        self._queued_bytes = 0
+        self._queue: deque[Message] = deque()
         self._more = asyncio.Event()
         self._dropped = False
 
@@ -77,12 +68,10 @@ class TerminalSeat:
         """Queue a message; a terminal that leaves too many unread is dropped."""
         if self._dropped:
             return
-        body = framed(written(message))
-        if len(self._queue) >= MAX_QUEUED_MESSAGES or self._queued_bytes + len(body) > MAX_QUEUED_BYTES:
+        if len(self._queue) >= MAX_QUEUED_MESSAGES:
             self._drop("it does not read what it is sent")
             return
-        self._queue.append(body)
-        self._queued_bytes += len(body)
+        self._queue.append(message)
         self._more.set()
 
     async def run(self, *, refusal: str = "") -> None:
@@ -149,15 +138,12 @@ class TerminalSeat:
             await self._more.wait()
             self._more.clear()
             while self._queue:
-                body = self._queue.popleft()
-                self._queued_bytes -= len(body)
-                await self._write(body)
+                await self._write(self._queue.popleft())
 
-    async def _write(self, body: bytes) -> None:
+    async def _write(self, message: Message) -> None:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                self._writer.write(body)
-                await self._writer.drain()
+                await self._send_now(message)
         except TimeoutError:
             self._drop("it does not read what it is sent")
             raise WireError("it does not read what it is sent") from None

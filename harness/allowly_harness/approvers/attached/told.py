@@ -23,7 +23,7 @@ MAX_WORDS: Final = 300
 
 Tone = Literal["good", "bad", "warning", "note"]
 
-_KEPT: Final = frozenset({"said", "void", "closed"})
+_KEPT: Final = frozenset({"said", "void", "closed", "gone"})
 
 
 class History:
@@ -52,17 +52,17 @@ def line_of(event: Event) -> Shown:
     words = one_line(event.words, MAX_WORDS)
     match event.kind:
         case "attached":
-            return joined(["agent ", agent, ": attached"])
+            return joined([agent, "  attached"])
         case "gone":
-            return joined(["agent ", agent, ": ", words])
+            return joined([agent, "  ", words])
         case "said" if event.said is not None:
-            return joined([f"{deed_of(event.said)}: ", what, "  for ", agent])
+            return joined([agent, f"  {deed_of(event.said)}: ", what])
         case "void" if event.said is not None:
-            return joined([f"DOES NOT COUNT ({deed_of(event.said)}): ", what, "  for ", agent, ". ", words])
+            return joined([agent, f"  DOES NOT COUNT ({deed_of(event.said)}): ", words, "  ", what])
         case "closed":
-            return joined([words, "  ", what, "  for ", agent])
+            return joined([agent, "  ", words, "  ", what])
         case _:
-            return joined([what, "  for ", agent])
+            return joined([agent, "  ", what])
 
 
 def tone_of(event: Event) -> Tone:

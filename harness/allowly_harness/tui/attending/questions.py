@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from allowly_harness.approvers.attached.attachment import GONE
+from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.elicitation import ElicitationReply
 from allowly_harness.approvers.pending import Pending, is_open
 from allowly_harness.protocol.models import Answer, AnswerKind
@@ -17,6 +19,10 @@ class AttendedQuestions(Questions):
         """Open one item of the list, unless a card is open."""
         if is_open(item) and not self._cards.busy:
             self._cards.open(item)
+
+    def _toast(self, item: Pending, closure: Closure) -> None:
+        if closure.told != GONE:  # that is said once for the agent, not once for each of its questions
+            super()._toast(item, closure)
 
     def _done(self, item: Asked, outcome: Outcome | ElicitationReply) -> None:
         super()._done(item, Aside.STALE if _puts_away(item, outcome) else outcome)

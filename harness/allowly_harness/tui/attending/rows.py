@@ -10,8 +10,8 @@ from allowly_harness.approvers.attached.told import MAX_AGENT_CHARACTERS, line_o
 from allowly_harness.approvers.pending import Pending, PendingElicitation, PendingWait
 from allowly_harness.display.clock import Clock, duration
 from allowly_harness.display.layout import Line, Piece, Role, pieces
-from allowly_harness.display.sanitize import Shown, joined, one_line, own
-from allowly_harness.display.width import cells, fold
+from allowly_harness.display.sanitize import Shown, identifier, joined, one_line, own
+from allowly_harness.display.width import cells, fold, fold_exact
 from allowly_harness.tui.asking.pending_rows import left_of
 
 AGENT_COLUMNS: Final = 22
@@ -52,7 +52,7 @@ def waiting_row(item: Pending, agent: str, told: Shown, width: int) -> Line:
         Piece(f"{item.number:>{_NUMBER_COLUMNS - 1}}  ", Role.NOTE),
         *pieces(name, Role.LABEL),
         Piece(" "),
-        *pieces(cell(told, max(_LEAST_TOLD, width - taken)), Role.VALUE),
+        *pieces(cell(joined([*_tool(item), told]), max(_LEAST_TOLD, width - taken)), Role.VALUE),
         Piece(" "),
         *pieces(cell(who, _WHO_COLUMNS), role),
         Piece(f" {left_of(item):>{_LEFT_COLUMNS - 1}}", Role.HEADING),
@@ -93,8 +93,12 @@ def nothing_lines(agents: int, place: str, problems: Sequence[str], width: int) 
 def cell(shown: Shown, width: int) -> Shown:
     """Return text in exactly `width` columns; what is cut ends in a tilde."""
     if cells(shown.text) > width:
-        shown = joined([fold(shown, width - 1)[0], "~"])
+        shown = joined([fold_exact(shown, width - 1)[0], "~"])
     return joined([shown, " " * max(0, width - cells(shown.text))])
+
+
+def _tool(item: Pending) -> tuple[Shown | str, ...]:
+    return () if isinstance(item, PendingElicitation) else (identifier(item.request.call.tool), "  ")
 
 
 def _who(item: Pending) -> tuple[Shown, Role]:
