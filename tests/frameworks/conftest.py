@@ -256,7 +256,9 @@ async def a_cancelled_run_withdraws_its_question(office: Office, run: Run) -> No
     person = Person()
     task = asyncio.ensure_future(run(office, [[letter("ada")]], **office.approvals(person)))
 
-    await person.asked.wait()
+    asked = asyncio.ensure_future(person.asked.wait())
+    await asyncio.wait({asked, task}, return_when=asyncio.FIRST_COMPLETED)
+    assert asked.done(), f"the run ended without a question: {task!r}"
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
@@ -281,7 +283,8 @@ async def the_model_goes_on_after_a_no_and_may_ask_for_something_else(office: Of
 
     replies, seen = await run(office, [[letter("ada")], [letter("bob")]], **office.approvals(person))
 
-    assert ["not to ada" in replies[0], "delivered <" in replies[1]] == [True, True]
+    assert "not to ada" in replies[0]
+    assert "delivered <" in replies[1]
     assert office.recipients == ["bob@example.com"]
     assert office.leaked(seen) == []
 
