@@ -174,6 +174,7 @@ class SocketApprover:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="allowly-harness terminal")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: writer.close())  # also of one that was cancelled before it began
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

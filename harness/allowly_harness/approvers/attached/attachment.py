@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Any, Final, Literal, Protocol, TypeAlias
 
 from allowly_harness.approvers.attached import sockets
 from allowly_harness.approvers.attached.frames import (
@@ -180,8 +180,8 @@ class Attachment:
                 self._observer(Event("gone", self.agent, words=why))
         finally:
             self._writer = None
-            await self._close_all(Closure("withdrawn", told=why))
             writer.transport.abort()
+            await self._close_all(Closure("withdrawn", told=why))
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         return why
@@ -303,11 +303,8 @@ class Attachment:
     def _soon(self, message: Message) -> None:
         self._start(self._try_to_send(message))
 
-    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        async def run() -> None:
-            await work
-
-        task = asyncio.get_running_loop().create_task(run())
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
