@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import demo_agents
 import pytest
 from agent_framework import (
     Agent,
@@ -162,6 +163,14 @@ async def test_errors_that_nobody_was_asked_about_are_told_as_the_framework_tell
     assert asked.questions == []
 
 
+async def test_the_model_reads_the_tools_own_error_after_a_yes(office, person) -> None:
+    nowhere = ("send_email", {**LETTER[1], "to": "\n"})
+
+    replies, _ = await run(office, [[nowhere]], **office.approvals(person(Answer.approve())))
+
+    assert "Error executing tool send_email" in replies[0]
+
+
 async def test_the_question_names_the_server_as_the_tool_does_and_says_where_it_is(office, person) -> None:
     asked = person(Answer.deny(), Answer.deny())
 
@@ -183,3 +192,15 @@ async def test_what_has_approvals_already_or_is_no_tool_is_refused(office, perso
         approving_mcp_tool({})
     with pytest.raises(ValueError, match="max_rounds"):
         approving_mcp_tool(mail_tool(office), max_rounds=0)
+
+
+def test_the_demo_agent_sends_what_was_approved() -> None:
+    printed = demo_agents.play("agent_framework_loop")
+
+    assert printed.count("asked     send_email") == 2
+    assert "we do not write to strangers" in printed
+    assert printed.endswith("delivered     ada@example.com: Hello\n")
+
+
+def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines() -> None:
+    demo_agents.assert_page_shows("agent-framework", "agent_framework_loop")

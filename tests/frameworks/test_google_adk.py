@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gc
+import pickle
 import weakref
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import demo_agents
 import pytest
 from google.adk.agents import LlmAgent
-from google.adk.models import BaseLlm, LlmRequest, LlmResponse
+from google.adk.apps import App
+from google.adk.models import BaseLlm
+from google.adk.models.llm_request import LlmRequest
+from google.adk.models.llm_response import LlmResponse
+from google.adk.plugins import ReflectAndRetryToolPlugin
 from google.adk.runners import InMemoryRunner
 from google.adk.tools.mcp_tool import McpToolset, StdioConnectionParams, StreamableHTTPConnectionParams
 from google.genai import types
@@ -60,7 +66,9 @@ def mail_toolset(office: Any, **options: Any) -> McpToolset:
 
 async def agent_run(toolset: Any, turns: Any) -> tuple[list[str], str]:
     model = Model(turns)
-    runner = InMemoryRunner(LlmAgent(name="mailer", model=model, tools=[toolset]), app_name="mail")
+    retries = ReflectAndRetryToolPlugin(max_retries=3)
+    app = App(name="mail", root_agent=LlmAgent(name="mailer", model=model, tools=[toolset]), plugins=[retries])
+    runner = InMemoryRunner(app=app)
     session = await runner.session_service.create_session(app_name="mail", user_id="usr")
     said = types.Content(role="user", parts=[types.Part(text="Go on.")])
     try:
@@ -181,3 +189,26 @@ async def test_what_has_approvals_already_or_is_no_toolset_is_refused(office) ->
         approving_mcp_toolset({})
     with pytest.raises(ValueError, match="max_rounds"):
         approving_mcp_toolset(mail_toolset(office), max_rounds=0)
+
+
+def test_a_toolset_with_approvals_is_not_pickled_without_them() -> None:
+    process = StdioServerParameters(command="mail-server")
+    toolset = McpToolset(connection_params=StdioConnectionParams(server_params=process))
+    pickle.dumps(toolset)
+
+    approving_mcp_toolset(toolset)
+
+    with pytest.raises((AttributeError, pickle.PicklingError), match="local object"):
+        pickle.dumps(toolset)
+
+
+def test_the_demo_agent_sends_what_was_approved() -> None:
+    printed = demo_agents.play("google_adk_loop")
+
+    assert printed.count("asked     send_email") == 2
+    assert "we do not write to strangers" in printed
+    assert printed.endswith("delivered     ada@example.com: Hello\n")
+
+
+def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines() -> None:
+    demo_agents.assert_page_shows("google-adk", "google_adk_loop")

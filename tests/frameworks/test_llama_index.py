@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
+import demo_agents
 import pytest
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
@@ -137,6 +139,18 @@ async def test_the_logs_that_the_client_hands_on_hold_no_secret(office, person) 
     assert office.leaked("\n".join(logged)) == []
 
 
+@pytest.mark.parametrize("office", ["stdio"], indirect=True)
+async def test_a_call_from_another_event_loop_is_not_made(office, person) -> None:
+    """G10: `FunctionTool.call` starts a loop of its own, and the authority's client belongs to this one."""
+    client = approving_basic_client(mail_client(office), **office.approvals(person(Answer.approve())))
+    tools = {tool.metadata.name: tool for tool in await McpToolSpec(client=client).to_tool_list_async()}
+
+    with pytest.raises(ExceptionGroup):
+        await anyio.to_thread.run_sync(lambda: tools["send_email"].call(**LETTER[1]))
+
+    assert office.delivered == []
+
+
 async def test_the_question_says_where_the_server_is(office, person) -> None:
     asked = person(Answer.deny(), Answer.deny())
 
@@ -158,3 +172,15 @@ async def test_what_has_approvals_already_or_is_no_client_is_refused(office) -> 
         other = BasicMCPClient(office.url, http_client=client.http_client)
         with pytest.raises(ValueError, match="max_rounds"):
             approving_basic_client(other, max_rounds=0)
+
+
+def test_the_demo_agent_sends_what_was_approved() -> None:
+    printed = demo_agents.play("llama_index_loop")
+
+    assert printed.count("asked     send_email") == 2
+    assert "we do not write to strangers" in printed
+    assert printed.endswith("delivered     ada@example.com: Hello\n")
+
+
+def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines() -> None:
+    demo_agents.assert_page_shows("llama-index", "llama_index_loop")
