@@ -117,6 +117,8 @@ class QuestionKeys:
         self._typed: TypedWord | None = None
         self.expired = False
         self.closed = False
+        self.shared = False
+        """Whether others may answer as well, so that escape only puts the question away."""
 
     @property
     def armed(self) -> bool:

@@ -64,7 +64,7 @@ def deciding_hints(keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap,
         hints += [(label("later"), "leave open")]
     hints += [(label("view"), "view all")] + ([(label("secrets"), secrets)] if secrets else [])
     hints += [(label("next"), "next"), (label("queue"), "pending"), (label("question-help"), "keys")]
-    return [*hints, ("esc", "withdraw")]
+    return [*hints, ("esc", "put away" if keys.shared else "withdraw")]
 
 
 def _approve_text(keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap) -> str:
@@ -103,10 +103,11 @@ def writing_hints(purpose: Purpose, keymap: Keymap) -> list[Hint]:
     return [send[purpose], ("esc", "back")]
 
 
-def help_lines(keymap: Keymap, width: int) -> tuple[Line, ...]:
+def help_lines(keymap: Keymap, keys: QuestionKeys, width: int) -> tuple[Line, ...]:
     """Lay out the list of the keys of a question."""
+    put_away = "put the question away: it stays open, here and on other terminals"
     fixed = (
-        ("esc", "close the question: it is withdrawn, and nothing is approved"),
+        ("esc", put_away if keys.shared else "close the question: it is withdrawn, and nothing is approved"),
         ("space", "next page; up, down, home and end scroll"),
     )
     rows = tuple(Row(own(key), own(text)) for key, text in (*keymap.rows("question"), *fixed))
