@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Any, ClassVar, Final, TypeAlias
 
 from textual import events
@@ -273,7 +274,7 @@ class ApprovalScreen(ModalScreen[Outcome]):
             case Meaning.EDIT:
                 self._edit()
             case Meaning.HELP:
-                self.app.push_screen(Page("KEYS OF A QUESTION", lambda width: words.help_lines(self._keymap, width)))
+                self.app.push_screen(Page("KEYS OF A QUESTION", partial(words.help_lines, self._keymap, self.keys)))
             case Meaning.NEXT if self._waiting():
                 self.finish(Aside.NEXT)
             case Meaning.NEXT:

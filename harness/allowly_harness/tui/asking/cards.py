@@ -62,6 +62,8 @@ class Cards:
         self._list_done = list_done
         self._asking: ApprovalScreen | ElicitationScreen | None = None
         self._waiting: dict[PendingWait, WaitingScreen] = {}
+        self.shared = False
+        """Whether others may answer as well, so that escape only puts a question away."""
         self.asked: Asked | None = None
         self.listing = False
 
@@ -115,6 +117,7 @@ class Cards:
             key_time=self._key_time,
             keymap=self._keymap,
         )
+        screen.keys.shared = self.shared
         self._asking = screen
         self._app.push_screen(screen, lambda outcome: self._closed(item, outcome))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from allowly_harness.approvers.attached.attachment import GONE
 from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.elicitation import ElicitationReply
@@ -14,6 +16,10 @@ from allowly_harness.tui.asking.questions import Questions
 
 class AttendedQuestions(Questions):
     """The questions of all attached agents. Escape leaves a question open, in the list; a no is a no of its own."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._cards.shared = True
 
     def open_item(self, item: Pending) -> None:
         """Open one item of the list, unless a card is open."""
