@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anyio
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp import MCPError
 
+from allowly_harness.bridge import link
 from allowly_harness.bridge.results import carried, harmless, wire_of
 from allowly_harness.protocol.models import APPROVAL_META
 
@@ -293,3 +295,47 @@ def test_a_decision_that_comes_by_another_way_than_a_call_is_without_its_nonce()
 
     assert "nonce_1234567890" not in repr(harmless(raw))
     assert harmless(raw)["content"][0]["x"] == 1
+
+
+async def test_a_decision_that_a_guard_raises_is_without_its_nonce_g7(
+    raw_server: Any, bridging: Any, connected: Any, host_era: str
+) -> None:
+    async def raises(ctx: Any) -> Any:
+        payload = {"decision": "confirm", "confirm_nonce": "nonce_1234567890"}
+        raise MCPError(0, json.dumps(payload), payload)
+
+    server = raw_server(tools__call=raises)
+
+    async with bridging(server.low) as bridge, connected(bridge, modern=host_era == "modern") as host:
+        with pytest.raises(MCPError) as caught:
+            await host.request("tools/call", {"name": "t", "arguments": {}})
+
+    assert caught.value.data["decision"] == "confirm"
+    assert "nonce_1234567890" not in repr((caught.value.message, caught.value.data))
+
+
+async def test_more_requests_than_the_limit_are_refused(
+    raw_server: Any, bridging: Any, connected: Any, host_era: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "MAX_FLIGHTS", 1)
+    begun, go_on = anyio.Event(), anyio.Event()
+
+    async def works(ctx: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return {"content": [], "resultType": "complete"}
+
+    server = raw_server(tools__call=works)
+    call = ("tools/call", {"name": "t", "arguments": {}})
+
+    with anyio.fail_after(5):
+        async with (
+            bridging(server.low) as bridge,
+            connected(bridge, modern=host_era == "modern") as host,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(host.request, *call)
+            await begun.wait()
+            with pytest.raises(MCPError, match="1 requests are on their way"):
+                await host.request(*call)
+            go_on.set()

@@ -329,3 +329,33 @@ async def test_pings_go_through_to_servers_that_know_them(
 
     assert answer == {}
     assert ("ping" in dict(server.seen)) is (server_era == "legacy")
+
+
+async def test_where_several_hosts_may_be_meant_none_is_asked(raw_server: Any, bridging: Any, connected: Any) -> None:
+    both, refused = anyio.Event(), []
+
+    async def works(ctx: Any) -> Any:
+        if ctx.params["name"] == "waits":
+            await both.wait()
+            return {"content": []}
+        try:
+            await ask(ctx.session, "roots/list", {}, ctx.request_id)
+        except MCPError as error:
+            refused.append(error.message)
+        both.set()
+        return {"content": []}
+
+    server = raw_server(tools__call=works)
+
+    with anyio.fail_after(5):
+        async with (
+            bridging(server.low, era="legacy", several_hosts=True) as bridge,
+            connected(bridge, modern=True, capabilities=EVERYTHING) as one,
+            connected(bridge, modern=True, capabilities=EVERYTHING) as other,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(one.request, "tools/call", {"name": "waits", "arguments": {}})
+            await server.until_seen("tools/call")
+            await other.request("tools/call", {"name": "asks", "arguments": {}})
+
+    assert refused == [link.SEVERAL_HOSTS]

@@ -24,7 +24,7 @@ from allowly_harness.bridge.eras import (
 from allowly_harness.bridge.held import Holds
 from allowly_harness.bridge.host import Caller, Context, Flight, connection_of, is_modern
 from allowly_harness.bridge.link import Link
-from allowly_harness.bridge.results import carried, harmless, wire_of
+from allowly_harness.bridge.results import carried, harmless, harmless_error, wire_of
 from allowly_harness.bridge.upstreams import Upstreams
 from allowly_harness.session.legs import Legs
 
@@ -60,7 +60,10 @@ class Forwarder:
         if link is None:
             # Nothing may come before the handshake but a ping, and the SDK knows that.
             return await call_next(ctx)
-        return await self._requested(ctx, link)
+        try:
+            return await self._requested(ctx, link)
+        except MCPError as error:
+            raise harmless_error(error) from None
 
     async def _link(self, ctx: Context) -> Link | None:
         if not is_modern(ctx):

@@ -33,6 +33,9 @@ from allowly_harness.bridge.upstream import Transport, Upstream
 MAX_ASKED: Final = 16
 """How much a server may ask its hosts for at a time; one more request is refused."""
 
+MAX_FLIGHTS: Final = 256
+"""How many requests to one server may be on their way at a time; one more is refused."""
+
 CROWDED: Final = f"the host is asked for {MAX_ASKED} things already"
 CANNOT: Final = "the host does not do that"
 NOTHING_OPEN: Final = (
@@ -79,7 +82,13 @@ class Link:
 
     @contextmanager
     def flying(self, flight: Flight) -> Generator[None]:
-        """Note that a request is on its way until the block ends."""
+        """Note that a request is on its way until the block ends.
+
+        Raises:
+            MCPError: Too many are.
+        """
+        if len(self.flights) >= MAX_FLIGHTS:
+            raise MCPError(types.INTERNAL_ERROR, f"{MAX_FLIGHTS} requests are on their way already")
         self.flights.append(flight)
         try:
             yield

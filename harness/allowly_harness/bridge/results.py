@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import mcp_types as types
+from mcp import MCPError
 from pydantic import BaseModel, Field, ValidationError
 
 from allowly_harness.bridge.eras import Wire, is_input_required
@@ -94,6 +95,13 @@ def harmless(raw: Wire) -> Wire:
     if isinstance(meta, dict) and APPROVAL_META in meta:
         raw = {**raw, "_meta": {name: value for name, value in meta.items() if name != APPROVAL_META}}
     return wire_of(without_bearers(CarriedResult.of(raw))) if raw.get("isError") is True else raw
+
+
+def harmless_error(error: MCPError) -> MCPError:
+    """Return a server's error without nonces: there are guards that raise their decision."""
+    raw = {"isError": True, "content": [{"type": "text", "text": error.message}], "structuredContent": error.data}
+    struck = harmless(raw)
+    return MCPError(error.code, struck["content"][0]["text"], struck["structuredContent"])
 
 
 def _block(block: Any) -> Any:

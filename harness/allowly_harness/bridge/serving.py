@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import anyio
 from mcp.server import Server
@@ -20,6 +20,9 @@ from allowly_harness.bridge.upstream import Transport
 from allowly_harness.bridge.upstreams import Upstreams
 from allowly_harness.connection import Era
 from allowly_harness.protocol.models import ServerInfo
+
+LAST_ANSWERS_SECONDS: Final = 0.2
+"""How long the host may still be answered when the server is gone."""
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
@@ -50,9 +53,9 @@ class Bridge:
             async def until_lost() -> None:
                 nonlocal why
                 await self.upstreams.ended.wait()
+                # What was open is answered with an error first; and a host that has left ends its connection, too.
+                await anyio.sleep(LAST_ANSWERS_SECONDS)
                 why = self.upstreams.why
-                # What was open is answered with an error first.
-                await anyio.sleep(0.2)
                 group.cancel_scope.cancel()
 
             group.start_soon(until_lost)

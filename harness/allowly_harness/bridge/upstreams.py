@@ -71,7 +71,8 @@ class Upstreams:
         """Return the connection for modern hosts that say this of themselves; open it if there is none."""
         key = json.dumps([host.info, host.capabilities], sort_keys=True) if self._several else ""
         async with self._opening:
-            self._drop_idle()
+            if self._several:
+                self._drop_idle()
             link = self._shared.get(key)
             if link is None or link.upstream.lost.is_set():
                 link = self._shared[key] = await self._start(host, shared=self._several)
