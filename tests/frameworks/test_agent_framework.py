@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import demo_agents
 import pytest
 from agent_framework import (
@@ -19,6 +20,8 @@ from agent_framework import (
 )
 from mcp import Client
 
+from allowly_demos import mail
+from allowly_demos.settings import load
 from allowly_harness import Answer
 from allowly_harness.adapters import ApprovingClient
 from allowly_harness.adapters.agent_framework import approving_mcp_tool
@@ -97,6 +100,22 @@ async def test_a_connection_that_was_opened_again_has_approvals_too(office, pers
     assert "once is enough" in second[0].text
     assert len(office.delivered) == 1
     assert office.leaked(repr(second)) == []
+
+
+async def test_an_approved_call_whose_reply_is_lost_is_not_sent_again_and_the_model_is_told(
+    office, person, served, losing
+) -> None:
+    """G4."""
+    asked = person(*[Answer.approve()] * 3)
+    app = losing(mail.build(load(office.env)).streamable_http_app(), at=1, reply="500")
+
+    with anyio.fail_after(60):
+        async with served(app) as office.url:
+            replies, _ = await run(office, [[LETTER]], **office.approvals(asked))
+
+    assert "It is not known whether the tool ran" in replies[0]
+    assert len(office.delivered) == 1
+    assert len(asked.questions) == 1
 
 
 async def test_a_client_that_was_given_to_the_tool_is_what_it_was_when_the_tool_closes(office, person) -> None:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import anyio
 import demo_agents
 import pytest
 from google.adk.agents import LlmAgent
@@ -22,6 +23,8 @@ from google.genai import types
 from mcp import StdioServerParameters
 from pydantic import PrivateAttr
 
+from allowly_demos import mail
+from allowly_demos.settings import load
 from allowly_harness import Answer
 from allowly_harness.adapters.google_adk import approving_mcp_toolset
 
@@ -101,6 +104,22 @@ async def test_both_eras_and_both_ways_of_handling_errors_have_approvals(office,
     assert "delivered <" in replies[0]
     assert "once is enough" in replies[1]
     assert office.leaked(seen) == []
+
+
+async def test_an_approved_call_whose_reply_is_lost_is_not_sent_again_and_the_model_is_told(
+    office, person, served, losing
+) -> None:
+    """G4."""
+    asked = person(*[Answer.approve()] * 3)
+    app = losing(mail.build(load(office.env)).streamable_http_app(), at=1, reply="500")
+
+    with anyio.fail_after(60):
+        async with served(app) as office.url:
+            replies, _ = await run(office, [[LETTER]], **office.approvals(asked))
+
+    assert "It is not known whether the tool ran" in replies[0]
+    assert len(office.delivered) == 1
+    assert len(asked.questions) == 1
 
 
 async def test_a_session_that_was_opened_again_has_approvals_too(office, person) -> None:

@@ -15,6 +15,8 @@ from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 
+from allowly_demos import mail
+from allowly_demos.settings import load
 from allowly_harness import Answer, connect
 from allowly_harness.adapters.llama_index import approving_basic_client
 
@@ -95,6 +97,22 @@ async def test_the_model_reads_the_sentence_and_nothing_round_it(office, person)
 
     assert replies[0].startswith("The tool did not run")
     assert replies[0].endswith("without being asked to.")
+
+
+async def test_an_approved_call_whose_reply_is_lost_is_not_sent_again_and_the_model_is_told(
+    office, person, served, losing
+) -> None:
+    """G4."""
+    asked = person(*[Answer.approve()] * 3)
+    app = losing(mail.build(load(office.env)).streamable_http_app(), at=1, reply="500")
+
+    with anyio.fail_after(60):
+        async with served(app) as office.url:
+            replies, _ = await run(office, [[LETTER]], **office.approvals(asked))
+
+    assert "It is not known whether the tool ran" in replies[0]
+    assert len(office.delivered) == 1
+    assert len(asked.questions) == 1
 
 
 async def test_a_session_of_ours_goes_where_a_session_goes(office, person) -> None:
