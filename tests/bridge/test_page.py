@@ -58,10 +58,10 @@ def test_there_is_an_entry_for_every_kind_of_file() -> None:
 @pytest.mark.parametrize(
     "limit",
     [
-        f"{host.HOST_SECONDS:.0f} s",
-        f"{held.HOLD_SECONDS:.0f} s",
-        f"| {held.MAX_HELD} |",
-        f"| {link.MAX_FLIGHTS} |",
+        f"what a server asks | {host.HOST_SECONDS:.0f} s",
+        f"of a modern host | {held.HOLD_SECONDS:.0f} s",
+        f"held calls that wait for a leg | {held.MAX_HELD} |",
+        f"on their way to one server | {link.MAX_FLIGHTS} |",
         f"| {MAX_WAITING_QUESTIONS} |",
         f"| {link.MAX_ASKED} |",
         f"{form.MAX_MESSAGE_CHARACTERS:,} characters",
