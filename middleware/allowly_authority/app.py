@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import anyio
 from pydantic import ValidationError
@@ -161,11 +161,23 @@ async def _body(request: Request, model: type[BodyT], *, optional: bool = False)
     if media_type != "application/json":
         raise bad_request("The body must be application/json.")
     try:
-        return model.model_validate(parse_json(data))
+        value = parse_json(data)
+        if b"\\u0000" in data and _holds_nul(value):
+            raise bad_request("The body holds the character U+0000, which no database of text can keep.")
+        return model.model_validate(value)
     except StrictJSONError as error:
         raise bad_request(f"The body cannot be read: {error}.") from None
     except ValidationError as error:
         raise invalid(*_fields(error)) from None
+
+
+def _holds_nul(value: Any) -> bool:
+    """Tell whether a string of a parsed body holds U+0000. Its depth is bounded by the parser."""
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(part) for pair in cast("dict[str, Any]", value).items() for part in pair)
+    return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
 def _fields(error: ValidationError) -> list[tuple[str, str]]:

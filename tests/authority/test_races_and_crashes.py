@@ -93,9 +93,9 @@ async def test_of_64_checks_under_one_key_all_are_the_same_allow(client):
     assert other.decision == "confirm"
 
 
-async def test_two_processes_on_one_database_allow_one_check_per_approval(start_server, workspace_key):
+async def test_two_processes_on_one_database_allow_one_check_per_approval(start_server, location, workspace_key):
     """G4, where the winner can only be found by the database."""
-    servers = [start_server(), start_server()]
+    servers = [start_server(db=location), start_server(db=location)]
     async with connect(servers[0], workspace_key) as one, connect(servers[1], workspace_key) as two:
         authorization_id = await authorize(one)
         for _ in range(3):
@@ -115,8 +115,10 @@ async def test_two_processes_on_one_database_allow_one_check_per_approval(start_
             assert sorted(outcome.decision for outcome in outcomes) == ["allow"] + ["confirm"] * 63
 
 
-async def test_two_processes_raise_one_escalation_for_one_question_and_take_one_answer(start_server, workspace_key):
-    servers = [start_server(), start_server()]
+async def test_two_processes_raise_one_escalation_for_one_question_and_take_one_answer(
+    start_server, location, workspace_key
+):
+    servers = [start_server(db=location), start_server(db=location)]
     async with connect(servers[0], workspace_key) as one, connect(servers[1], workspace_key) as two:
         authorization_id = await authorize(one)
         raised = await together(
@@ -139,9 +141,9 @@ async def test_two_processes_raise_one_escalation_for_one_question_and_take_one_
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 8
 
 
-async def test_what_was_answered_before_a_kill_is_known_after_it(start_server, workspace_key):
+async def test_what_was_answered_before_a_kill_is_known_after_it(start_server, location, workspace_key):
     """G4, G5: a crash neither forgets an approval that was used nor a rejection."""
-    first = start_server()
+    first = start_server(db=location)
     async with connect(first, workspace_key) as client:
         authorization_id = await authorize(client)
         used = await ask(client, authorization_id)
@@ -153,7 +155,7 @@ async def test_what_was_answered_before_a_kill_is_known_after_it(start_server, w
         await client.resolve_escalation(rejected.escalation_id, resolution="rejected", resolved_by="c")
     first.stop(signal.SIGKILL)
 
-    second = start_server()
+    second = start_server(db=location)
     async with connect(second, workspace_key) as client:
         after = [(await ask(client, authorization_id)).decision for _ in range(2)]
         denied = await ask(client, authorization_id, "delete")
@@ -164,8 +166,8 @@ async def test_what_was_answered_before_a_kill_is_known_after_it(start_server, w
     assert denied.reason == "escalation_rejected"
 
 
-async def test_killed_in_the_middle_of_approvals_each_nonce_is_answered_or_open(start_server, workspace_key):
-    first = start_server()
+async def test_killed_in_the_middle_of_approvals_each_nonce_is_answered_or_open(start_server, location, workspace_key):
+    first = start_server(db=location)
     async with connect(first, workspace_key) as client:
         authorization_id = await authorize(client)
         nonces = [(await ask(client, authorization_id)).confirm_nonce for _ in range(40)]
@@ -185,7 +187,7 @@ async def test_killed_in_the_middle_of_approvals_each_nonce_is_answered_or_open(
             tasks.start_soon(approve_all)
     first.wait()
 
-    async with connect(start_server(), workspace_key) as client:
+    async with connect(start_server(db=location), workspace_key) as client:
         states = {nonce: (await client.lookup_prompt(nonce=nonce)).status for nonce in nonces}
 
     assert len(done) >= 10

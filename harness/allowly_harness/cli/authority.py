@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from allowly_authority.store.location import DatabaseUrl
 
 
 @click.group(short_help="Run an authority of your own.")
@@ -24,11 +30,17 @@ def authority() -> None:
     help="The database file.  [default: in the user's data folder]",
 )
 @click.option(
+    "--database",
+    metavar="URL",
+    help="A database on a PostgreSQL server, instead of a file: postgresql://USER@HOST:PORT/NAME. "
+    "[default: ALLOWLY_DATABASE]",
+)
+@click.option(
     "--allow-network",
     is_flag=True,
     help="Listen on an address that other machines can reach, although there is no TLS.",
 )
-def serve(host: str, port: int, db: str | None, allow_network: bool) -> int:
+def serve(host: str, port: int, db: str | None, database: str | None, allow_network: bool) -> int:
     """Serve until interrupted.
 
     The workspace key comes from ALLOWLY_KEY; otherwise it is made once and kept beside the database,
@@ -36,9 +48,10 @@ def serve(host: str, port: int, db: str | None, allow_network: bool) -> int:
 
     \b
     {"base_url": "http://127.0.0.1:8787", "db": "...", "key_file": "..."}
-    """
-    from pathlib import Path
 
+    Authorities that share a database on a server need the same key, so it must be given. A password is not
+    read from the command line, where others could see it, but from ALLOWLY_DATABASE, PGPASSWORD or ~/.pgpass.
+    """
     from allowly_authority import serve as run
     from allowly_authority.store.schema import StoreError
 
@@ -47,12 +60,65 @@ def serve(host: str, port: int, db: str | None, allow_network: bool) -> int:
         say(f"The authority listens on {where['base_url']}. Stop it with Ctrl-C.")
 
     try:
-        run(host, port, Path(db) if db else None, allow_non_loopback=allow_network, on_ready=ready)
+        run(host, port, _location(db, database), allow_non_loopback=allow_network, on_ready=ready)
     except (ValueError, StoreError) as error:
         return fail(f"{error} (--allow-network)" if "no TLS" in str(error) else str(error), ExitCode.USAGE)
     except OSError as error:
         return fail(f"cannot listen on {host}:{port}: {error.strerror or error}; try another --port", ExitCode.USAGE)
     return int(ExitCode.DONE)
+
+
+@authority.command(short_help="Copy the database while it is used.")
+@click.argument("target", type=click.Path(dir_okay=False), metavar="FILE")
+@click.option("--db", type=click.Path(dir_okay=False), help="The database file.  [default: in the user's data folder]")
+@click.option("--database", metavar="URL", help="Not for backups: PostgreSQL has a program of its own, pg_dump.")
+def backup(target: str, db: str | None, database: str | None) -> int:
+    """Copy the database to FILE, which must not exist, while authorities go on using it.
+
+    The copy holds every authorization, revocation and receipt. Questions that are open and approvals that
+    are not used yet are cancelled in it. The key file is not copied.
+    """
+    from pathlib import Path
+
+    from allowly_authority.store.backup import back_up
+    from allowly_authority.store.location import DatabaseUrl
+    from allowly_authority.store.schema import StoreError
+    from allowly_authority.workspace import default_database
+
+    try:
+        location = _location(db, database)
+        if isinstance(location, DatabaseUrl):
+            return fail(f"{location} is copied by PostgreSQL's own program: pg_dump --format=custom", ExitCode.USAGE)
+        source = location or default_database()
+        back_up(source, Path(target))
+    except (ValueError, StoreError) as error:
+        return fail(str(error), ExitCode.USAGE)
+    click.echo(json.dumps({"db": str(source), "backup": str(Path(target).absolute())}))
+    return int(ExitCode.DONE)
+
+
+def _location(db: str | None, database: str | None) -> Path | DatabaseUrl | None:
+    """Return the database that is named by a file, a URL or the environment; `None` for the usual file.
+
+    Raises:
+        ValueError: The URL is none, or a password stands on the command line.
+    """
+    import os
+    from pathlib import Path
+
+    from allowly_authority.store.location import parse_database_url
+
+    if db and database:
+        raise click.UsageError("--db names a file and --database a server: give one of them")
+    if db:
+        return Path(db)
+    if database and parse_database_url(database).has_password:
+        raise ValueError(
+            "others on this machine can read a password on a command line; put the URL into ALLOWLY_DATABASE, "
+            "or the password into PGPASSWORD or ~/.pgpass"
+        )
+    url = database or os.environ.get("ALLOWLY_DATABASE")
+    return parse_database_url(url) if url else None
 
 
 @authority.command(short_help="Allow a user some tools, with or without questions.")

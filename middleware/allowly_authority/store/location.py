@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-_SCHEMES: Final = ("postgresql", "postgres")
 MAX_URL_CHARACTERS: Final = 2048
+
+_SCHEMES: Final = ("postgresql", "postgres")
+_NAME: Final = re.compile(r"/?[A-Za-z0-9_.~%-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,12 @@ class DatabaseUrl:
     Attributes:
         text: As libpq understands it; may hold a password.
         shown: What may be shown: the server and the database's name.
+        has_password: Whether a password stands in it.
     """
 
     text: str = field(repr=False)
     shown: str
+    has_password: bool = False
 
     def __str__(self) -> str:
         return self.shown
@@ -42,6 +47,10 @@ def parse_database_url(text: str) -> DatabaseUrl:
         raise ValueError(problem) from None
     if parts.scheme not in _SCHEMES or "://" not in text:
         raise ValueError(problem)
-    place = (f"[{host}]" if ":" in host else host) if host else "local socket"
+    # Else the rest of a password that holds a slash, for example, would be taken for the name, and shown.
+    if _NAME.fullmatch(parts.path) is None or "@" in parts.query or parts.fragment:
+        raise ValueError(f"{problem}, with special characters of a password or name percent-encoded")
+    place = (f"[{host}]" if ":" in host else host) if host else ""
     # The name of the user and all parameters are left out: in a mistyped URL a password may stand there.
-    return DatabaseUrl(text, f"postgresql://{place}{f':{port}' if port else ''}{parts.path}")
+    shown = f"postgresql://{place}{f':{port}' if port else ''}{parts.path}"
+    return DatabaseUrl(text, shown, parts.password is not None or "password" in parts.query.lower())

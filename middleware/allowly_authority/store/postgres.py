@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import psycopg
 
@@ -177,25 +177,49 @@ class PostgresDatabase:
 
 
 def _committed(link: Link, change: Callable[[Connection], ResultT], *, durable: bool) -> ResultT:
-    committing = False
+    run = _Run(link, change, durable=durable)
     try:
-        with link.pipeline() as pipeline:
-            link.execute("BEGIN")
-            if not durable:
-                link.execute("SET LOCAL synchronous_commit = off")
-            result = change(PostgresConnection(link))
-            # All that was asked so far has been answered, or fails here, before anything can be uncertain.
-            committing = True
-            ended = link.execute("COMMIT")
-            pipeline.sync()
-    except BaseException as error:
-        if committing and link.closed:
-            raise StoreUncertain("the connection was lost during a commit") from error
+        # What fails in a pipeline must not leave it as an exception: psycopg would log what the server said,
+        # which may quote values.
+        with link.pipeline():
+            run.to_its_end()
+    except psycopg.Error as error:
+        run.problem = run.problem or error
+    if run.problem is not None:
+        if run.committing and link.closed:
+            raise StoreUncertain("the connection was lost during a commit") from run.problem
         _roll_back(link)
-        raise
-    if ended.statusmessage != "COMMIT":
+        raise run.problem
+    if run.ended is None or run.ended.statusmessage != "COMMIT":
         raise StoreError("the database did not commit, and nothing was changed")
-    return result
+    return run.result
+
+
+class _Run(Generic[ResultT]):
+    """One change in a pipeline: from BEGIN to COMMIT, or to the first problem.
+
+    Attributes:
+        committing: Whether COMMIT may have been sent. Until then nothing can have been changed.
+    """
+
+    result: ResultT
+
+    def __init__(self, link: Link, change: Callable[[Connection], ResultT], *, durable: bool) -> None:
+        self._link, self._change, self._durable = link, change, durable
+        self.committing = False
+        self.problem: BaseException | None = None
+        self.ended: psycopg.Cursor[tuple[Any, ...]] | None = None
+
+    def to_its_end(self) -> None:
+        try:
+            self._link.execute("BEGIN")
+            if not self._durable:
+                self._link.execute("SET LOCAL synchronous_commit = off")
+            self.result = self._change(PostgresConnection(self._link))
+            self.committing = True
+            self.ended = self._link.execute("COMMIT")
+        except BaseException as error:  # noqa: BLE001 - raised again once the pipeline is closed
+            self.problem = error
 
 
 def _roll_back(link: Link) -> None:

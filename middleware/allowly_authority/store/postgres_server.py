@@ -86,6 +86,7 @@ def failure_of(error: psycopg.Error, text: str = "the database failed, and nothi
         psycopg.errors.TooManyConnections,
         psycopg.errors.SerializationFailure,
         psycopg.errors.DeadlockDetected,
+        psycopg.errors.CannotConnectNow,
     )
     if isinstance(error, busy):
         return StoreBusy("another change holds the database")

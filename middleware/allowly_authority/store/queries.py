@@ -64,26 +64,16 @@ CANCEL_PROMPTS: Final = Statement(
     )
     .returning(prompts.c.kind, prompts.c.state, prompts.c.grant_id, prompts.c.grant_expires_ms)
 )
-FIND_OPEN_ESCALATION: Final = Statement(
-    sa.select(*_PROMPT).where(
+FIND_STANDING: Final = Statement(
+    sa.select(*_PROMPT)
+    .where(
         prompts.c.binding == given("binding", sa.Text),
-        prompts.c.kind == word("escalate"),
-        _LIVE,
-        prompts.c.expires_ms > _NOW,
+        sa.or_(
+            sa.and_(prompts.c.kind == word("escalate"), _LIVE, prompts.c.expires_ms > _NOW),
+            sa.and_(prompts.c.kind == word("confirm"), _APPROVED, prompts.c.grant_expires_ms > _NOW, _NOT_REVOKED),
+        ),
     )
-)
-FIND_GRANT: Final = Statement(
-    first(
-        sa.select(*_PROMPT)
-        .where(
-            prompts.c.binding == given("binding", sa.Text),
-            prompts.c.kind == word("confirm"),
-            _APPROVED,
-            prompts.c.grant_expires_ms > _NOW,
-            _NOT_REVOKED,
-        )
-        .order_by(prompts.c.grant_expires_ms)
-    )
+    .order_by(prompts.c.grant_expires_ms)
 )
 EXPIRE_ESCALATION: Final = Statement(
     sa.update(prompts)

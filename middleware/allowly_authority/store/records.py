@@ -117,10 +117,13 @@ def cancel_prompts(connection: Connection, authorization_id: str, now_ms: int) -
 
 def find_standing(connection: Connection, question: Question, now_ms: int) -> Standing:
     """Return what is on record for a question and has not run out."""
-    binding = question.binding
-    escalation = connection.row(queries.FIND_OPEN_ESCALATION, binding=binding, now=now_ms)
-    confirmation = connection.row(queries.FIND_GRANT, binding=binding, now=now_ms)
-    return Standing(_prompt(escalation), _prompt(confirmation))
+    rows = connection.rows(queries.FIND_STANDING, binding=question.binding, now=now_ms)
+    found = [_prompt(row) for row in rows]
+    return Standing(
+        next((prompt for prompt in found if prompt.kind == "escalate"), None),
+        # The one that ends first, so that a longer one is there for later.
+        next((prompt for prompt in found if prompt.kind == "confirm"), None),
+    )
 
 
 def insert_prompt(connection: Connection, prompt: Prompt, binding: str, nonce_hash: bytes | None) -> None:
@@ -177,7 +180,7 @@ def settle_confirmation(
         receipt=receipt_id,
         nonce=nonce_hash,
     )
-    return _prompt(row)
+    return _prompt_or_none(row)
 
 
 def resolve_escalation(
@@ -200,22 +203,24 @@ def resolve_escalation(
         receipt=receipt_id,
         prompt_id_=escalation_id,
     )
-    return _prompt(row)
+    return _prompt_or_none(row)
 
 
 def find_prompt(connection: Connection, prompt_id: str) -> Prompt | None:
     """Return the prompt of this id."""
-    return _prompt(connection.row(queries.FIND_PROMPT, prompt_id=prompt_id))
+    return _prompt_or_none(connection.row(queries.FIND_PROMPT, prompt_id=prompt_id))
 
 
 def find_prompt_by_nonce(connection: Connection, nonce_hash: bytes) -> Prompt | None:
     """Return the confirmation whose nonce has this hash."""
-    return _prompt(connection.row(queries.FIND_PROMPT_BY_NONCE, nonce=nonce_hash))
+    return _prompt_or_none(connection.row(queries.FIND_PROMPT_BY_NONCE, nonce=nonce_hash))
 
 
-def _prompt(row: tuple[Any, ...] | None) -> Prompt | None:
-    if row is None:
-        return None
+def _prompt_or_none(row: tuple[Any, ...] | None) -> Prompt | None:
+    return None if row is None else _prompt(row)
+
+
+def _prompt(row: tuple[Any, ...]) -> Prompt:
     values = list(row)
     values[_SINGLE_USE] = bool(values[_SINGLE_USE])
     return Prompt(*values)

@@ -10,6 +10,8 @@ import os
 import sqlite3
 import stat
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -57,6 +59,30 @@ def open_connection(location: Location) -> sqlite3.Connection:
             problem = str(error)
             break
     raise StoreError(f"{location} cannot be opened as a database: {problem}.")
+
+
+@contextmanager
+def open_existing(path: Path) -> Generator[sqlite3.Connection]:
+    """Open a database of ours as it is, for as long as the block lasts: not created, not migrated.
+
+    Raises:
+        StoreError: There is none, or it cannot be used; says why.
+    """
+    if not path.exists():
+        raise StoreError(f"There is no database {path}.")
+    try:
+        _check_file(path)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=OPEN_LIMIT_SECONDS)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path} cannot be opened as a database: {error}.") from None
+    try:
+        try:
+            _recognised(connection, str(path))
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be opened as a database: {error}.") from None
+        yield connection
+    finally:
+        connection.close()
 
 
 def is_busy(error: sqlite3.Error) -> bool:
