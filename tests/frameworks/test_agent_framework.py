@@ -18,11 +18,12 @@ from agent_framework import (
     MCPStreamableHTTPTool,
     Message,
 )
-from mcp import Client
+from mcp import Client, ClientSession
+from mcp.client.streamable_http import streamable_http_client
 
 from allowly_demos import mail
 from allowly_demos.settings import load
-from allowly_harness import Answer
+from allowly_harness import Answer, connect
 from allowly_harness.adapters import ApprovingClient
 from allowly_harness.adapters.agent_framework import approving_mcp_tool
 
@@ -129,6 +130,20 @@ async def test_a_client_that_was_given_to_the_tool_is_what_it_was_when_the_tool_
     assert "delivered <" in replies[0]
     assert "confirm_nonce" in bare.content[0].text
     assert len(asked.questions) == 1
+
+
+async def test_a_session_that_was_given_to_the_tool_has_approvals_unless_it_had_them(office, person) -> None:
+    asked = person(Answer.deny("not today"))
+
+    async with streamable_http_client(office.url) as streams, ClientSession(*streams) as session:
+        tool = approving_mcp_tool(MCPStreamableHTTPTool("mail", session=session), **office.approvals(asked))
+        replies, seen = await agent_run(tool, [[LETTER]])
+    async with connect(office.url, **office.approvals(asked)) as ours:
+        with pytest.raises(ValueError, match="approved already"):
+            approving_mcp_tool(MCPStreamableHTTPTool("mail", session=ours))
+
+    assert "not today" in replies[0]
+    assert office.leaked(seen) == []
 
 
 @pytest.mark.parametrize("mode", ["structured_first", "structured_only", "content_only", "both"])
