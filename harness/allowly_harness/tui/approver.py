@@ -1,4 +1,4 @@
-"""`TuiApprover`: hands the questions of a session to the full-screen app, and the answers back.
+"""`TuiApprover`: hands the questions of a session to a full-screen app, and the answers back.
 
 The session runs in a task of its own, from which a Textual app may only be sent messages. A message
 carries the question and a future; the future carries the answer. Without a running app nobody is asked.
@@ -7,7 +7,8 @@ carries the question and a future; the future carries the answer. Without a runn
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import anyio
 
@@ -15,7 +16,17 @@ from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationR
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 
 if TYPE_CHECKING:
+    from textual import events
+    from textual.app import App
+
     from allowly_harness.approvers.base import Closure, WaitStatus
+    from allowly_harness.approvers.loops import OtherLoopApprover
+    from allowly_harness.display.clock import Clock
+    from allowly_harness.tui.asking.notify import Setting
+    from allowly_harness.tui.hosted import HostedQuestions
+
+ALIVE_SECONDS: Final = 0.5
+"""How often an open question looks whether the app around it still runs."""
 
 Reply = TypeVar("Reply")
 
@@ -43,16 +54,70 @@ class Front(Protocol):
         """Close what was opened for `answer`; its question is gone."""
         ...
 
+    @property
+    def alive(self) -> bool:
+        """Whether what is open can still be answered."""
+        ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop of the app, if it has one by now."""
+        ...
+
 
 class TuiApprover:
-    """Asks through a `HarnessApp`. Made before the app; `run_tui` puts the two together."""
+    """Asks through a Textual app.
+
+    `TuiApprover(app)` goes into any app: cards open over whatever screen there is, with their own keys and
+    styles, and the screen below comes back as it was. Sessions may run in workers, in other tasks, and in
+    other threads with loops of their own. Without an app, `run_tui` puts it together with our own.
+
+    Args:
+        app: Whose person is asked, running or not yet.
+        server: What the server is called in the notice to a person who looks elsewhere.
+        draft: Tells whether something stands unsent on the screen, over which no question opens; a line
+            at the top says then that one waits. Called in the app's own task, often, so it must be fast.
+        draft_key: The app's own key that calls `open_waiting`, for that line.
+        keys: Other keys for questions, by action, as in the configuration file.
+        notify: How a person who looks elsewhere is told.
+        clock: Where the time comes from.
+        key_time: When a key was pressed, by `clock.monotonic`; by default what Textual noted.
+
+    Raises:
+        ConfigurationError: A key cannot be used so.
+    """
 
     handles_expiry = True
     handles_many = True
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        app: App[Any] | None = None,
+        *,
+        server: str = "",
+        draft: Callable[[], bool] | None = None,
+        draft_key: str = "",
+        keys: Mapping[str, str] | None = None,
+        notify: Setting = "auto",
+        clock: Clock | None = None,
+        key_time: Callable[[events.Key], float] = lambda event: event.time,
+    ) -> None:
         self._front: Front | None = None
+        self._hosted: HostedQuestions | None = None
         self._open: dict[asyncio.Future[Any], Answer | ElicitationReply] = {}
+        if app is not None:
+            from allowly_harness.tui.hosted import HostedQuestions
+
+            self._front = self._hosted = HostedQuestions(
+                app,
+                server=server,
+                draft=draft,
+                draft_key=draft_key,
+                keys=keys or {},
+                notify=notify,
+                clock=clock,
+                key_time=key_time,
+            )
 
     def attach(self, front: Front) -> None:
         """Send questions to this app from now on."""
@@ -65,8 +130,25 @@ class TuiApprover:
             if not answer.done():
                 answer.set_result(closed)
 
+    @property
+    def waiting(self) -> int:
+        """How much is open in an app of your own: questions, waits and what servers ask for."""
+        return self._hosted.count if self._hosted is not None else 0
+
+    def open_waiting(self) -> None:
+        """Open the question that waits, in spite of a draft; without one, the list. For a key of your own app."""
+        if self._hosted is not None:
+            self._hosted.open_waiting()
+
+    def open_queue(self) -> None:
+        """Show all that waits, for a key of your own app."""
+        if self._hosted is not None:
+            self._hosted.open_queue()
+
     async def ask(self, request: ApprovalRequest) -> Answer:
         """Show the question and wait; the card closes when this is cancelled."""
+        if (there := self._there()) is not None:
+            return await there.ask(request)
         front, answer = self._front, _future(Answer)
         if front is None or not front.open_question(request, answer):
             return Answer.unattended()
@@ -74,6 +156,8 @@ class TuiApprover:
 
     async def watch(self, request: ApprovalRequest, status: WaitStatus) -> Answer:
         """Show that somebody else is asked, until the person or the session ends it."""
+        if (there := self._there()) is not None:
+            return await there.watch(request, status)
         front, answer = self._front, _future(Answer)
         if front is None or not front.open_wait(request, status, answer):
             await anyio.sleep_forever()
@@ -82,6 +166,8 @@ class TuiApprover:
 
     async def elicit(self, request: ElicitationRequest) -> ElicitationReply:
         """Show what a server asks for; without a running app it is cancelled."""
+        if (there := self._there()) is not None and there.elicit is not None:
+            return await there.elicit(request)
         front, answer = self._front, _future(ElicitationReply)
         if front is None or not front.open_elicitation(request, answer):
             return ElicitationReply.cancel()
@@ -95,10 +181,24 @@ class TuiApprover:
     async def _wait_for(self, answer: asyncio.Future[Reply], front: Front, closed: Reply) -> Reply:
         self._open[answer] = closed  # type: ignore[assignment]  # pyright: ignore[reportArgumentType] - one of the two
         try:
-            return await answer
+            while not answer.done():
+                await asyncio.wait([answer], timeout=ALIVE_SECONDS)
+                if not front.alive and not answer.done():
+                    answer.set_result(closed)
+            return answer.result()
         finally:
+            answer.cancel()
             del self._open[answer]
             front.withdraw(answer)
+
+    def _there(self) -> OtherLoopApprover | None:
+        """Return what asks in the app's own loop, where this is another one."""
+        loop = self._front.loop if self._front is not None else None
+        if loop is None or loop is asyncio.get_running_loop():
+            return None
+        from allowly_harness.approvers.loops import OtherLoopApprover
+
+        return OtherLoopApprover(self, loop)
 
 
 def _future(_: type[Reply]) -> asyncio.Future[Reply]:

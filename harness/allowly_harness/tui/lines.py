@@ -19,9 +19,11 @@ from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widgets import Static
 
 from allowly_harness.display.layout import Line, Role
 from allowly_harness.display.sanitize import Shown
+from allowly_harness.tui.theme import quiet
 
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]")
 
@@ -47,6 +49,22 @@ class NoControls(LineFilter):
         if style is not None and style.link:
             style = style.update_link(None)
         return Segment(text, style, control)
+
+
+def with_net(filters: Sequence[LineFilter]) -> Sequence[LineFilter]:
+    """Add the net to filters that have none; it comes last, as the one before the terminal."""
+    return filters if any(isinstance(one, NoControls) for one in filters) else [*filters, NoControls()]
+
+
+class InertText(Static):
+    """A line or two of ours, in which words of others may stand; drawn through the net in every app."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(Content(""), id=id, markup=False)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Add the net for control characters."""
+        return with_net(super().get_line_filters())
 
 
 def content(shown: Shown, altered: str = "reverse") -> Content:
@@ -117,6 +135,10 @@ class LinesView(ScrollView):
         """Lay the lines out for the new width."""
         self._fit()
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Add the net for control characters."""
+        return with_net(super().get_line_filters())
+
     def _fit(self) -> None:
         width = self.scrollable_content_region.width
         if width <= 0:
@@ -165,11 +187,10 @@ def role_styles(app: App[Any]) -> dict[Role, Style]:
     They are no component classes, because Textual works such styles out anew for every widget that has them.
     """
     variables = app.get_css_variables()
-    quiet = variables.get("quiet")
     return {
         Role.HEADING: _style_of(variables.get("text-accent"), bold=True),
         Role.LABEL: _style_of(variables.get("text-secondary")),
-        Role.NOTE: _style_of(quiet),
+        Role.NOTE: _style_of(variables.get("quiet") or quiet(variables)),
         Role.WARNING: _style_of(variables.get("text-warning"), bold=True),
         Role.DANGER: _style_of(variables.get("text-error"), bold=True),
         Role.ADDED: _style_of(variables.get("text-success")),

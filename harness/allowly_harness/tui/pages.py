@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -20,12 +20,10 @@ from textual.widgets import Input, Static
 from allowly_harness.display.layout import Line, text_of
 from allowly_harness.display.sanitize import plain
 from allowly_harness.tui.chrome import Key, KeyLine
-from allowly_harness.tui.keymap import DEFAULT_KEYMAP
+from allowly_harness.tui.firm import firm_page
+from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
 from allowly_harness.tui.lines import LinesView
 from allowly_harness.tui.searching import Search
-
-if TYPE_CHECKING:
-    from allowly_harness.tui.app import HarnessApp
 
 MAX_COPIED_CHARACTERS: Final = 100_000
 """Most characters that are handed to the terminal's clipboard at a time; many terminals take no more."""
@@ -41,7 +39,6 @@ class Page(ModalScreen[None]):
         name: What the file is called unless the person says otherwise.
     """
 
-    app: HarnessApp
     AUTO_FOCUS: ClassVar[str | None] = "#page"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", show=False),
@@ -59,6 +56,7 @@ class Page(ModalScreen[None]):
     Page .find { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
     Page.-searching .find { display: block; }
     """
+    CSS = firm_page("Page")
 
     def __init__(
         self,
@@ -88,9 +86,15 @@ class Page(ModalScreen[None]):
         """Compose what a special page has below its lines."""
         yield from ()
 
+    @property
+    def keymap(self) -> Keymap:
+        """Which key does what. In an app that is not ours, the bindings of this page keep their defaults."""
+        found = getattr(self.app, "keymap", None)
+        return found if isinstance(found, Keymap) else DEFAULT_KEYMAP
+
     def keys(self) -> list[Key]:
         """Return the keys of this page, the most useful ones first."""
-        keymap = self.app.keymap
+        keymap = self.keymap
         found = [("esc", "close"), ("up/down", "scroll"), (keymap.label("page-search"), "search")]
         found.append((keymap.label("page-copy"), "copy"))
         if self._save is not None:
@@ -144,7 +148,7 @@ class Page(ModalScreen[None]):
         """Go to the place that was found; the search stays for "next"."""
         event.stop()
         self.set_focus(self.query_one("#page"))
-        keymap = self.app.keymap
+        keymap = self.keymap
         self.query_one(KeyLine).show([("esc", "end search"), (keymap.label("page-next"), "next"), *self.keys()])
 
     def _found_lines(self, width: int) -> Sequence[Line]:
@@ -161,14 +165,14 @@ class Page(ModalScreen[None]):
             save_with(self.app, self._save, self._file)
 
 
-def copy_lines(app: HarnessApp, lines: Sequence[Line]) -> None:
+def copy_lines(app: App[Any], lines: Sequence[Line]) -> None:
     """Hand lines to the terminal's clipboard, as they are shown: nothing in them can act on where they are pasted."""
     text = text_of(lines)[:MAX_COPIED_CHARACTERS]
     app.copy_to_clipboard(text)
-    app.say(f"{len(text):,} characters copied, as they are shown, if this terminal allows it.")
+    app.notify(f"{len(text):,} characters copied, as they are shown, if this terminal allows it.", markup=False)
 
 
-def save_with(app: HarnessApp, save: Callable[[Path, bool], Path], name: str) -> None:
+def save_with(app: App[Any], save: Callable[[Path, bool], Path], name: str) -> None:
     """Ask for a file name and write the file, over nothing unless that is said."""
 
     def named(answer: tuple[str, bool] | None) -> None:
@@ -176,7 +180,7 @@ def save_with(app: HarnessApp, save: Callable[[Path, bool], Path], name: str) ->
             return
         path, overwrite = Path(answer[0]), answer[1]
         try:
-            app.say(f"saved as {save(path, overwrite)}")
+            app.notify(plain(f"saved as {save(path, overwrite)}", 300), markup=False)
         except FileExistsError as error:
             known = f"{error.strerror}: {path}" if error.strerror else str(error)
             app.push_screen(FileName(answer[0], known, replaces=path.is_file() and not path.is_symlink()), named)

@@ -122,6 +122,8 @@ class ResourcePage(Page):
         uri: The address, as the server gave it.
     """
 
+    app: HarnessApp
+
     def __init__(self, uri: str) -> None:
         super().__init__("RESOURCE", lambda _: ((Piece("reading...", Role.NOTE),),))
         self._uri = uri

@@ -28,7 +28,9 @@ from allowly_harness.tui.asking.drawing import CardWords
 from allowly_harness.tui.asking.editing import EditingScreen
 from allowly_harness.tui.asking.gesture import HOLD_OFF_SECONDS, Meaning, habit, keys_for
 from allowly_harness.tui.asking.writing import Purpose, Writing
+from allowly_harness.tui.firm import firm
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap, key_label
+from allowly_harness.tui.lines import InertText
 from allowly_harness.tui.pages import Page
 
 MIN_COLUMNS: Final = 40
@@ -88,6 +90,7 @@ class ApprovalScreen(ModalScreen[Outcome]):
     ApprovalScreen.-armed #armed { display: block; }
     ApprovalScreen #keys { height: auto; max-height: 5; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
+    CSS = firm("ApprovalScreen", DEFAULT_CSS)
 
     def __init__(
         self,
@@ -126,11 +129,11 @@ class ApprovalScreen(ModalScreen[Outcome]):
         with Vertical(id="card") as card:
             card.border_title = Content(f" {self._body.card.title} ")
             card.border_subtitle = Content(f" {self._body.card.kind} ")
-            yield Static(Content(""), id="time", markup=False)
+            yield InertText(id="time")
             yield self._body
-            yield Static(Content(""), id="armed", markup=False)
+            yield InertText(id="armed")
             yield Writing()
-            yield Static(Content(""), id="keys", markup=False)
+            yield InertText(id="keys")
 
     def on_mount(self) -> None:
         """Start the countdown, and let keys count only after the first paint."""
@@ -194,6 +197,15 @@ class ApprovalScreen(ModalScreen[Outcome]):
             case _:
                 pass
         self._draw_keys()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has closed with an outcome, or will as soon as it is on top."""
+        return self._finished is not None
+
+    def abandon(self) -> None:
+        """Close without an outcome: the question is asked on another card."""
+        self.finish(None)
 
     def finish(self, outcome: Outcome) -> None:
         """Close with an outcome, once. A screen that another one covers closes when it comes back."""

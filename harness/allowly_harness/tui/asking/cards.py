@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from textual import events
 from textual.app import App
+from textual.screen import Screen
 
 from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.elicitation import ElicitationReply
@@ -21,6 +22,8 @@ from allowly_harness.tui.keymap import Keymap
 
 Asked: TypeAlias = PendingQuestion | PendingElicitation
 """What opens by itself."""
+
+Result = TypeVar("Result")
 
 Done: TypeAlias = Callable[[Asked, "Outcome | ElicitationReply"], None]
 """Told what came of a card that was open."""
@@ -61,6 +64,7 @@ class Cards:
         self._wait_done = wait_done
         self._list_done = list_done
         self._asking: ApprovalScreen | ElicitationScreen | None = None
+        self._list: PendingScreen | None = None
         self._waiting: dict[PendingWait, WaitingScreen] = {}
         self.shared = False
         """Whether others may answer as well, so that escape only puts a question away."""
@@ -94,10 +98,30 @@ class Cards:
         if self.listing:
             return
         self.listing = True
-        screen = PendingScreen(
+        self._list = screen = PendingScreen(
             self._queue, open_item=self.open, clock=self._clock, key_time=self._key_time, keymap=self._keymap
         )
-        self._app.push_screen(screen, self._list_closed)
+        self._push(screen, self._list_closed)
+
+    def recover(self) -> bool:
+        """Forget screens that the app around took away, or left in another mode; tell whether there were any.
+
+        Nothing was answered on them, and what they showed is still open.
+        """
+        lost = False
+        if self._asking is not None and not self._asking.finished and self._is_away(self._asking):
+            self._asking.abandon()  # where it comes back in its mode, it closes at once
+            self.asked = self._asking = None
+            lost = True
+        if self._list is not None and self._is_away(self._list):
+            self.listing, self._list, lost = False, None, True
+        for wait, screen in tuple(self._waiting.items()):
+            if not screen.is_attached:
+                del self._waiting[wait]
+        return lost
+
+    def _is_away(self, screen: Screen[Any]) -> bool:
+        return not screen.is_attached or screen not in self._app.screen_stack
 
     def say_closed(self, item: Pending, closure: Closure) -> None:
         """Say on the card of an item, if it is open, why nothing can be answered there any more."""
@@ -119,12 +143,12 @@ class Cards:
         )
         screen.keys.shared = self.shared
         self._asking = screen
-        self._app.push_screen(screen, lambda outcome: self._closed(item, outcome))
+        self._push(screen, lambda outcome: self._closed(screen, item, outcome))
 
     def _open_elicitation(self, item: PendingElicitation) -> None:
         screen = ElicitationScreen(item.request, clock=self._clock, key_time=self._key_time)
         self._asking = screen
-        self._app.push_screen(screen, lambda reply: self._closed(item, reply))
+        self._push(screen, lambda reply: self._closed(screen, item, reply))
 
     def _open_wait(self, wait: PendingWait) -> None:
         if wait in self._waiting:
@@ -139,19 +163,32 @@ class Cards:
             keymap=self._keymap,
         )
         self._waiting[wait] = screen
-        self._app.push_screen(screen, lambda answer: self._wait_closed(wait, answer))
+        self._push(screen, lambda answer: self._wait_closed(wait, answer))
+
+    def _push(self, screen: Screen[Result], closed: Callable[[Result | None], None]) -> None:
+        below = self._app.screen
+        unfocused = below.focused is None
+
+        def close(result: Result | None) -> None:
+            if unfocused:
+                # Textual has put the focus somewhere when the screen came back; keys would go there.
+                below.call_later(below.set_focus, None)
+            closed(result)
+
+        self._app.push_screen(screen, close)
 
     def _others(self, item: PendingQuestion) -> int:
         return sum(1 for one in self._queue.items if one is not item and not isinstance(one, PendingWait))
 
-    def _closed(self, item: Asked, outcome: Outcome | ElicitationReply) -> None:
-        self.asked = self._asking = None
-        self._done(item, outcome)
+    def _closed(self, screen: Screen[Any], item: Asked, outcome: Outcome | ElicitationReply | None) -> None:
+        if screen is self._asking:
+            self.asked = self._asking = None
+            self._done(item, outcome)
 
     def _wait_closed(self, wait: PendingWait, answer: Answer | None) -> None:
         self._waiting.pop(wait, None)
         self._wait_done(wait, answer)
 
     def _list_closed(self, _: None) -> None:
-        self.listing = False
+        self.listing, self._list = False, None
         self._list_done()

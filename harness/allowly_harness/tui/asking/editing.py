@@ -24,8 +24,9 @@ from allowly_harness.protocol.models import ApprovalRequest, ToolCall
 from allowly_harness.tui.asking.gesture import ARM_SECONDS
 from allowly_harness.tui.asking.wording import key_row
 from allowly_harness.tui.filling.form import FormPane
+from allowly_harness.tui.firm import firm
 from allowly_harness.tui.keymap import Keymap
-from allowly_harness.tui.lines import LinesView, content
+from allowly_harness.tui.lines import InertText, LinesView, content
 
 Arguments: TypeAlias = "Mapping[str, Any] | None"
 
@@ -48,12 +49,13 @@ class EditingScreen(ModalScreen[Arguments]):
                           border-title-style: bold; padding: 0 1; background: $surface; }
     EditingScreen #about { height: auto; max-height: 3; color: $text-muted; }
     EditingScreen #form { height: 1fr; }
-    EditingScreen #diff { display: none; }
+    EditingScreen #diff { display: none; height: 1fr; }
     EditingScreen.-reviewing #form { display: none; }
     EditingScreen.-reviewing #diff { display: block; }
     EditingScreen #said { height: auto; max-height: 3; color: $text-warning; }
     EditingScreen #keys { height: auto; max-height: 3; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
+    CSS = firm("EditingScreen", DEFAULT_CSS)
 
     def __init__(
         self,
@@ -81,11 +83,11 @@ class EditingScreen(ModalScreen[Arguments]):
         with Vertical(id="card") as card:
             card.border_title = Content(" EDIT THE ARGUMENTS ")
             card.border_subtitle = content(joined([" ", identifier(self._request.call.tool), " "]))
-            yield Static(Content(""), id="about", markup=False)
+            yield InertText(id="about")
             yield FormPane(id="form")
             yield LinesView(self._diff_lines, id="diff", focusable=True)
-            yield Static(Content(""), id="said", markup=False)
-            yield Static(Content(""), id="keys", markup=False)
+            yield InertText(id="said")
+            yield InertText(id="keys")
 
     def on_mount(self) -> None:
         """Say what will happen, and how the arguments stand."""

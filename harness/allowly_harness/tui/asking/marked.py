@@ -26,8 +26,9 @@ from allowly_harness.tui.asking.coverage import Coverage
 from allowly_harness.tui.asking.gesture import DISARM_SECONDS, HOLD_OFF_SECONDS
 from allowly_harness.tui.asking.typedword import Typed, TypedWord
 from allowly_harness.tui.asking.wording import key_row
+from allowly_harness.tui.firm import firm
 from allowly_harness.tui.keymap import Keymap
-from allowly_harness.tui.lines import LinesView
+from allowly_harness.tui.lines import InertText, LinesView
 
 
 class ApproveMarkedScreen(ModalScreen[int]):
@@ -46,9 +47,11 @@ class ApproveMarkedScreen(ModalScreen[int]):
     ApproveMarkedScreen { align: center middle; background: $background 70%; }
     ApproveMarkedScreen #card { width: 100%; max-width: 114; height: 100%; max-height: 40; border: round $warning;
                                 border-title-style: bold; padding: 0 1; background: $surface; }
+    ApproveMarkedScreen #calls { height: 1fr; }
     ApproveMarkedScreen #entry { height: auto; max-height: 3; text-style: bold; }
     ApproveMarkedScreen #keys { height: auto; max-height: 2; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
+    CSS = firm("ApproveMarkedScreen", DEFAULT_CSS)
 
     def __init__(
         self,
@@ -76,8 +79,8 @@ class ApproveMarkedScreen(ModalScreen[int]):
         """Compose the calls, and the line in which their number is typed."""
         with Vertical(id="card"):
             yield LinesView(self._lines, id="calls")
-            yield Static(Content(""), id="entry", markup=False)
-            yield Static(Content(""), id="keys", markup=False)
+            yield InertText(id="entry")
+            yield InertText(id="keys")
 
     def on_mount(self) -> None:
         """Let keys count a moment after the first paint."""

@@ -20,8 +20,9 @@ from allowly_harness.tui.asking import pending_rows as rows
 from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
 from allowly_harness.tui.asking.marked import ApproveMarkedScreen
 from allowly_harness.tui.asking.wording import key_row
+from allowly_harness.tui.firm import firm
 from allowly_harness.tui.keymap import Keymap
-from allowly_harness.tui.lines import content
+from allowly_harness.tui.lines import InertText, content
 
 FEWEST_TOGETHER: Final = 2
 """One call is approved on its own card."""
@@ -48,6 +49,7 @@ class PendingScreen(ModalScreen[None]):
     PendingScreen #summary { height: auto; max-height: 2; color: $text-muted; }
     PendingScreen #keys { height: auto; max-height: 4; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
+    CSS = firm("PendingScreen", DEFAULT_CSS)
 
     def __init__(
         self,
@@ -77,8 +79,8 @@ class PendingScreen(ModalScreen[None]):
         with Vertical(id="card") as card:
             card.border_title = Content(" PENDING ")
             yield OptionList(id="list", markup=False)
-            yield Static(Content(""), id="summary", markup=False)
-            yield Static(Content(""), id="keys", markup=False)
+            yield InertText(id="summary")
+            yield InertText(id="keys")
 
     def on_mount(self) -> None:
         """Begin to follow the queue; keys that decide count a moment after the first paint."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from textual import events
 from textual.app import App
+from textual.screen import ModalScreen
+from textual.timer import Timer
 
 from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
@@ -28,7 +30,7 @@ from allowly_harness.protocol.models import Answer, ApprovalRequest
 from allowly_harness.tui.asking.approval import Aside, Outcome, key_time
 from allowly_harness.tui.asking.banner import WaitingBanner
 from allowly_harness.tui.asking.cards import Asked, Cards
-from allowly_harness.tui.asking.drafts import Drafts
+from allowly_harness.tui.asking.drafts import DraftRule, Drafts
 from allowly_harness.tui.asking.notify import Notifier, Setting
 from allowly_harness.tui.asking.reminders import Reminders
 from allowly_harness.tui.asking.wording import closed_words
@@ -59,6 +61,8 @@ class Questions:
         keymap: Which key does what.
         notify: How a person who looks elsewhere is told.
         server: The server's name, for that notice.
+        drafts: What keeps questions back; by default what is typed on our own screens.
+        draft_key: What is pressed to open a question in spite of a draft, as it is shown.
     """
 
     def __init__(
@@ -72,6 +76,8 @@ class Questions:
         keymap: Keymap = DEFAULT_KEYMAP,
         notify: Setting = "auto",
         server: str = "",
+        drafts: DraftRule | None = None,
+        draft_key: str | None = None,
     ) -> None:
         self.queue = PendingQueue(clock)
         self._app = app
@@ -92,10 +98,12 @@ class Questions:
             wait_done=self._wait_done,
             list_done=self._list_done,
         )
-        self._drafts = Drafts(app, keymap)
+        self._drafts: DraftRule = drafts or Drafts(app, keymap, key_time)
+        self._draft_key = keymap.label("open-waiting") if draft_key is None else draft_key
+        self._banner: WaitingBanner | None = None
         self._reminders = Reminders()
-        self._last_key = float("-inf")
-        self._polling = self._ticking = False
+        self._polling = False
+        self._ticking: Timer | None = None
         self._notifier = Notifier(self._write, focused=lambda: app.app_focus, monotonic=clock.monotonic, setting=notify)
 
     # What sessions ask, from any task.
@@ -120,6 +128,16 @@ class Questions:
         """Close what belongs to `answer`."""
         self._app.call_later(self._remove, answer)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the app runs, so that what is open can be answered."""
+        return self._app.is_running
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The app's event loop, once it runs."""
+        return self._app._loop  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as `App.call_from_thread` does
+
     # What the app tells and asks.
 
     @property
@@ -141,7 +159,6 @@ class Questions:
         """Note a key, on its way to wherever it goes. One that comes back unused was noted before."""
         if event.is_forwarded:
             return
-        self._last_key = self._key_time(event)
         self._drafts.key_pressed(event)
         if event.key == self._keymap.key("open-waiting"):
             self.open_waiting()
@@ -195,7 +212,7 @@ class Questions:
         self._mark(request, f"WAITS: {plain(request.escalation_to or 'approver', 30)}")
         self._start_ticking()
         self._changed()
-        if len(self._app.screen_stack) <= 2 and not self._drafts.unsent:  # noqa: PLR2004 - nothing but the main screen
+        if self._app.screen_stack and not isinstance(self._app.screen, ModalScreen) and not self._drafts.unsent:
             self._cards.open(wait)
 
     def _asked(self) -> None:
@@ -252,7 +269,7 @@ class Questions:
             self._draw_banner()
             return
         now = self._clock.monotonic()
-        typing = now - self._last_key < TYPING_SECONDS and now - item.arrived < MAX_POSTPONED_SECONDS
+        typing = now - self._drafts.last_key < TYPING_SECONDS and now - item.arrived < MAX_POSTPONED_SECONDS
         if typing or self._drafts.unsent:
             self._draw_banner()
             if not self._polling:
@@ -299,11 +316,15 @@ class Questions:
         self._aside.update(item for item in self.queue.items if not isinstance(item, PendingWait))
 
     def _start_ticking(self) -> None:
-        if not self._ticking:
-            self._ticking = True
-            self._app.set_interval(1.0, self._tick)
+        if self._ticking is None:
+            self._ticking = self._app.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
+        if self._ticking is not None and not self.queue.count and not self._cards.busy:
+            self._ticking.stop()
+            self._ticking = None
+        if self._cards.recover():
+            self._open_next()
         opened = self._cards.asked
         for text in self._reminders.due(item for item in self.queue.items if item is not opened):
             self._app.notify(text, markup=False)
@@ -312,18 +333,16 @@ class Questions:
 
     def _draw_banner(self) -> None:
         item = self._next() if self.held_back and not self._cards.busy else None
-        if not self._app.screen_stack:
+        banner = self._banner
+        if banner is not None and (item is None or not banner.is_attached or banner.screen is not self._app.screen):
+            banner.remove()
+            self._banner = None
+        if item is None or not self._app.screen_stack:
             return
-        banners = list(self._app.screen.query(WaitingBanner))
-        if item is None:
-            for banner in banners:
-                banner.remove()
-        elif banners:
-            banners[0].say(item, self._keymap.label("open-waiting"))
-        else:
-            banner = WaitingBanner()
-            banner.say(item, self._keymap.label("open-waiting"))
-            self._app.screen.mount(banner)
+        if self._banner is None:
+            self._banner = WaitingBanner()
+            self._app.screen.mount(self._banner)
+        self._banner.say(item, self._draft_key)
 
     def _write(self, text: str) -> None:
         driver = self._app._driver  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as `App.bell` does

@@ -22,8 +22,9 @@ from allowly_harness.protocol.models import Answer, ApprovalRequest, Verificatio
 from allowly_harness.tui.asking.card_body import SCROLLS
 from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
 from allowly_harness.tui.asking.wording import key_row
+from allowly_harness.tui.firm import firm
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
-from allowly_harness.tui.lines import LinesView
+from allowly_harness.tui.lines import InertText, LinesView
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import WaitStatus
@@ -54,6 +55,7 @@ class WaitingScreen(ModalScreen[Answer | None]):
     WaitingScreen #body { height: auto; }
     WaitingScreen #keys { height: auto; max-height: 3; border-top: solid $panel-lighten-2; color: $text-muted; }
     """
+    CSS = firm("WaitingScreen", DEFAULT_CSS)
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class WaitingScreen(ModalScreen[Answer | None]):
             card.border_title = Content(" WAITS FOR ANOTHER APPROVER ")
             card.border_subtitle = Content(" escalate ")
             yield LinesView(self._lines, id="body")
-            yield Static(Content(""), id="keys", markup=False)
+            yield InertText(id="keys")
 
     def on_mount(self) -> None:
         """Start the clock; keys count a moment after the first paint."""

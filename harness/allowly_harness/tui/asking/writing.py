@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, Static, TextArea
 
 from allowly_harness.protocol.models import MAX_REASON_CHARACTERS
+from allowly_harness.tui.lines import InertText
 
 
 class Purpose(Enum):
@@ -40,7 +41,7 @@ class Writing(Vertical):
 
     def compose(self) -> ComposeResult:
         """Compose a label and both kinds of field."""
-        yield Static(Content(""), id="writing-label", markup=False)
+        yield InertText(id="writing-label")
         yield Input(id="writing-line", disabled=True, max_length=MAX_REASON_CHARACTERS)
         yield TextArea(id="writing-text", disabled=True, soft_wrap=True, tab_behavior="focus")
 

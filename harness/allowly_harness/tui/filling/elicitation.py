@@ -28,7 +28,8 @@ from allowly_harness.forms.state import FormState
 from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
 from allowly_harness.tui.filling.browser import MAX_URL_CHARACTERS, host_of, open_in_browser, why_not_opened
 from allowly_harness.tui.filling.form import FormPane
-from allowly_harness.tui.lines import LinesView
+from allowly_harness.tui.firm import firm
+from allowly_harness.tui.lines import InertText, LinesView
 
 MAX_MESSAGE_CHARACTERS: Final = 8_000
 """How much of the server's message is shown."""
@@ -69,6 +70,7 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
     ElicitationScreen.-low #form { margin: 0; }
     ElicitationScreen #keys { height: 2; border-top: solid $panel-lighten-2; }
     """
+    CSS = firm("ElicitationScreen", DEFAULT_CSS)
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
             yield LinesView(self._lines, id="said")
             if is_form:
                 yield FormPane(id="form")
-            yield Static(Content(""), id="keys", markup=False)
+            yield InertText(id="keys")
 
     def on_mount(self) -> None:
         """Fill the form; keys count a moment after the first paint."""
@@ -157,6 +159,15 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
         """Take the last notice back."""
         self._notice = ""
         self._draw_keys()
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has closed with a reply, or will as soon as it is on top."""
+        return self._finished is not None
+
+    def abandon(self) -> None:
+        """Close without a reply that counts: the server's request is shown on another screen."""
+        self.finish(ElicitationReply.cancel())
 
     def finish(self, reply: ElicitationReply) -> None:
         """Close with a reply, once. A screen that another one covers closes when it comes back."""
