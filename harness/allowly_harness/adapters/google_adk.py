@@ -32,6 +32,9 @@ ToolsetT = TypeVar("ToolsetT", bound=McpToolset)
 _HOLDS_SESSIONS: Final = "_mcp_session_manager"
 """Where a toolset, and each of its tools, has the manager that opens sessions (2.13). It has no public name."""
 
+_HOLDS_APPROVALS: Final = "_allowly_approvals"
+"""Where a session keeps its approvals alive: with itself, so that both go when ADK's pool drops it."""
+
 _approving: Final[WeakSet[McpToolset]] = WeakSet()
 
 
@@ -84,22 +87,18 @@ def approving_mcp_toolset(
 
 def _approve_sessions(manager: MCPSessionManager, **approvals: Any) -> None:
     creates = manager.create_session
+    approved: WeakSet[ClientSession] = WeakSet()
 
     async def create_session(*args: Any, **options: Any) -> ClientSession:
         session: ClientSession = await creates(*args, **options)
-        if session not in known:
-            # Held by the session itself, so that both go when ADK's pool drops it.
+        if session not in approved:
             held = ExitStack()
             held.enter_context(wrapping(session, **approvals))
-            setattr(session, _HELD_BY, held)
-            known.add(session)
+            setattr(session, _HOLDS_APPROVALS, held)
+            approved.add(session)
         return session
 
-    known: WeakSet[ClientSession] = WeakSet()
     manager.create_session = create_session  # type: ignore[method-assign]
-
-
-_HELD_BY: Final = "_allowly_approvals"
 
 
 def _named(target: McpToolset, name: str | None) -> ServerInfo:
