@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-SOURCES = [path.read_text() for path in (ROOT / "docs" / "examples").glob("*.py")]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = [ROOT / "docs" / "examples", ROOT / "demos" / "allowly_demos" / "agents"]
+SOURCES = [path.read_text() for folder in EXAMPLES for path in folder.glob("*.py")]
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)(?P<target>[^)#]+)")
 
