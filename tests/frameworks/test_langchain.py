@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import demo_agents
 import mcp_types as types
 import pytest
 from fastmcp.client.transports import StdioTransport
@@ -27,6 +28,7 @@ from allowly_demos.settings import load
 from allowly_harness import Answer, ApprovingClientSession, connect
 from allowly_harness.adapters import approving_client, langchain_tools
 from allowly_harness.adapters.langchain import ApprovedTool, _block
+from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
 from allowly_harness.protocol.effects import Record
 
 with warnings.catch_warnings():
@@ -265,3 +267,52 @@ def test_a_tool_is_not_called_where_nobody_can_be_waited_for() -> None:
 
     with pytest.raises(NotImplementedError, match="ainvoke"):
         tool.invoke({})
+
+
+SCHEDULE = ("schedule_mail", {"to": "ada@example.com", "subject": "Hello", "body": "Dear Ada"})
+TOMORROW = {"date": "2030-01-01", "importance": "normal"}
+
+
+async def test_a_form_that_stops_the_graph_makes_the_call_a_new_one_that_is_asked_about_again(office, person) -> None:
+    """LangChain's adapter repeats the call from its first leg when the graph goes on; nothing has been done by then."""
+    ada = person(Answer.approve(), Answer.approve())
+    model = scripted([[SCHEDULE]])
+
+    async with MCPAdapter(approving_client(office.url, **office.approvals(ada))) as adapter:
+        agent = create_agent(model, await adapter.list_tools(), checkpointer=InMemorySaver())
+        paused = await agent.ainvoke({"messages": [("user", "Go.")]}, THREAD)
+        (request,) = paused["__interrupt__"][0].value["requests"]
+        answers = {request["key"]: {"action": "accept", "content": TOMORROW}}
+        await agent.ainvoke(Command(resume={"responses": answers}), THREAD)
+
+    replies, seen = read_by(model)
+    assert "scheduled for 2030-01-01" in replies[0]
+    assert len(ada.questions) == 2
+    assert office.leaked(seen) == []
+
+
+async def test_a_form_is_filled_in_by_the_approver_in_the_same_call(office, person) -> None:
+    class Ada(person):
+        async def elicit(self, request: ElicitationRequest) -> ElicitationReply:
+            return ElicitationReply.accept(TOMORROW)
+
+    ada = Ada(Answer.approve())
+
+    replies, _ = await with_create_agent(office, [[SCHEDULE]], **office.approvals(ada))
+
+    assert "scheduled for 2030-01-01" in replies[0]
+    assert len(ada.questions) == 1
+
+
+@pytest.mark.parametrize("name", ["langchain_loop", "langgraph_loop"])
+def test_the_demo_agent_sends_what_was_approved(name: str) -> None:
+    printed = demo_agents.play(name)
+
+    assert printed.count("asked     send_email") == 2
+    assert "we do not write to strangers" in printed
+    assert printed.endswith("delivered     ada@example.com: Hello\n")
+
+
+@pytest.mark.parametrize("page", ["langchain", "langgraph"])
+def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines(page: str) -> None:
+    demo_agents.assert_page_shows(page, f"{page}_loop")

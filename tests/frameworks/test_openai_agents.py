@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import anyio
+import demo_agents
 import pytest
 from agents import Agent, Model, ModelResponse, RunConfig, Runner, Usage, set_tracing_disabled
 from agents.mcp import MCPServer, MCPServerStdio, MCPServerStreamableHttp
@@ -207,3 +208,15 @@ def test_what_opens_no_session_of_the_mcp_sdk_is_refused() -> None:
 )
 async def test_a_person_is_told_how_the_server_is_reached(server, configured: str) -> None:
     assert _named(server, "mail") == ServerInfo("mail", configured)
+
+
+def test_the_demo_agent_sends_what_was_approved() -> None:
+    printed = demo_agents.play("openai_agents_loop")
+
+    assert printed.count("asked     send_email") == 2
+    assert "we do not write to strangers" in printed
+    assert printed.endswith("delivered     ada@example.com: Hello\n")
+
+
+def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines() -> None:
+    demo_agents.assert_page_shows("openai-agents", "openai_agents_loop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import demo_agents
 import fastmcp
 import pytest
 from fastmcp.client.transports import StdioTransport
@@ -180,3 +181,15 @@ async def test_a_call_as_a_task_is_refused_before_it_is_sent(office) -> None:
 def test_options_out_of_range_are_refused_at_once() -> None:
     with pytest.raises(ValueError, match="max_rounds"):
         ApprovingMCPToolset("http://127.0.0.1:9/mcp", max_rounds=0)
+
+
+def test_the_demo_agent_sends_what_was_approved() -> None:
+    printed = demo_agents.play("pydantic_ai_loop")
+
+    assert printed.count("asked     send_email") == 2
+    assert "we do not write to strangers" in printed
+    assert printed.endswith("delivered     ada@example.com: Hello\n")
+
+
+def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines() -> None:
+    demo_agents.assert_page_shows("pydantic-ai", "pydantic_ai_loop")
