@@ -7,20 +7,31 @@ state. After every step the database itself is checked for what must never happe
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+import psycopg
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from allowly_authority.binding import bound_resource
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.problems import ApiProblem
-from allowly_authority.store.sqlite import SqliteDatabase
+from allowly_authority.store.database import open_database
+from allowly_authority.store.statements import Statement, word
+from allowly_authority.store.tables import prompts, receipts
 from allowly_authority.wire.requests import (
     CheckRequest,
     CreateRequest,
@@ -30,6 +41,7 @@ from allowly_authority.wire.requests import (
     SettleRequest,
 )
 from allowly_authority.wire.scalars import format_timestamp
+from allowly_authority.workspace import Location
 
 KEY = "allowly_test_key_0123456789abcdef"
 RESOURCES = [None, bound_resource("send", '{"n":1}')]
@@ -40,6 +52,12 @@ SCOPES = {
     "wire": ("escalate", "confirm"),
     "never": ("deny",),
 }
+STATES = Statement(sa.select(prompts.c.prompt_id, prompts.c.state, prompts.c.consumed_ms))
+CLAIMS = Statement(
+    sa.select(receipts.c.prompt_id, sa.func.count())
+    .where(receipts.c.event == word("check"), receipts.c.decision == word("allow"), receipts.c.prompt_id.is_not(None))
+    .group_by(receipts.c.prompt_id)
+)
 TERMINAL = {"rejected", "expired", "consumed", "cancelled"}
 
 
@@ -65,9 +83,13 @@ class AuthorityMachine(RuleBasedStateMachine):
     authorizations = Bundle("authorizations")
     nonces = Bundle("nonces")
 
+    def __init__(self, location: Location) -> None:
+        super().__init__()
+        self.location = location
+
     @initialize(target=authorizations)
     def begin(self) -> str:
-        self.folder = tempfile.TemporaryDirectory()
+        self.empty()
         self.now = 1_800_000_000.0
         self.runner = asyncio.Runner()
         self.open()
@@ -79,15 +101,23 @@ class AuthorityMachine(RuleBasedStateMachine):
         return self.authorize(5000)
 
     def open(self) -> None:
-        self.path = Path(self.folder.name) / "authority.db"
-        self.database = SqliteDatabase.open(self.path)
+        self.database = open_database(self.location)
         self.authority = Authority(self.database, workspace_key=KEY, base_url="http://x", clock=lambda: self.now)
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
             self.runner.close()
             self.database.close()
-            self.folder.cleanup()
+
+    def empty(self) -> None:
+        """Every program begins with an empty database."""
+        if isinstance(self.location, Path):
+            for path in self.location.parent.glob(f"{self.location.name}*"):
+                path.unlink()
+            return
+        open_database(self.location).close()
+        with psycopg.connect(self.location.text) as link:
+            link.execute("TRUNCATE authorizations, prompts, receipts, replies RESTART IDENTITY")
 
     def problem(self, coroutine: Any) -> Any:
         try:
@@ -344,19 +374,12 @@ class AuthorityMachine(RuleBasedStateMachine):
     @invariant()
     def states_only_move_forward(self) -> None:
         """I2, I3, I4: one answer per question, one use per approval, none after a refusal."""
-        if not hasattr(self, "path"):
+        if not hasattr(self, "database"):
             return
-        with sqlite3.connect(self.path) as connection:
-            rows = connection.execute(
-                "SELECT prompt_id, state, single_use, consumed_ms, grant_id FROM prompts"
-            ).fetchall()
-            claims = connection.execute(
-                "SELECT prompt_id, count(*) FROM receipts WHERE event = 'check' AND decision = 'allow' AND prompt_id "
-                "IS NOT NULL GROUP BY prompt_id"
-            ).fetchall()
-        connection.close()
+        rows = self.runner.run(self.database.read(lambda db: db.rows(STATES)))
+        claims = self.runner.run(self.database.read(lambda db: db.rows(CLAIMS)))
         assert all(count == 1 for _, count in claims)
-        for prompt_id, state, _, consumed_ms, _ in rows:
+        for prompt_id, state, consumed_ms in rows:
             before = self.seen.get(prompt_id, "pending")
             assert before in {state, "pending"} or (before, state) in {
                 ("approved", "consumed"),
@@ -384,5 +407,14 @@ class AuthorityMachine(RuleBasedStateMachine):
                 assert status in {question.state, "expired"}
 
 
-TestAuthorityAgainstTheModel = AuthorityMachine.TestCase
-TestAuthorityAgainstTheModel.settings = settings(max_examples=25, stateful_step_count=50, deadline=None)
+def test_any_program_agrees_with_the_model(location):
+    # Each step of a program takes several times as long where a server is asked.
+    examples, steps = (25, 50) if isinstance(location, Path) else (12, 40)
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+    run_state_machine_as_test(partial(AuthorityMachine, location), settings=chosen)
