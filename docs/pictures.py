@@ -5,9 +5,11 @@ A real authority, a real mail server, the real full screen; only the keyboard is
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import anyio
@@ -16,9 +18,12 @@ from textual.pilot import Pilot
 from allowly_authority import AuthorityClient, embedded_authority
 from allowly_demos.prepare import prepare
 from allowly_harness import connect
+from allowly_harness.approvers.attached import SocketApprover
 from allowly_harness.cli.demo import HINTS
+from allowly_harness.protocol.models import ApprovalRequest, ServerInfo, ToolCall, ToolInfo, Verification
 from allowly_harness.tui import HarnessApp, TuiApprover
 from allowly_harness.tui.asking.approval import ApprovalScreen
+from allowly_harness.tui.attending.app import ApproveApp
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (100, 30)
@@ -26,6 +31,55 @@ MAIL = {"to": "ada@example.com", "subject": "Lunch?", "body": "At noon, as usual
 
 
 async def main() -> None:
+    """Draw all pictures."""
+    await connected()
+    await attending()
+
+
+async def attending() -> None:
+    """Attach the screen that answers for other processes to two agents, and save it once something waits."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        app = ApproveApp(name="ada")
+        async with (
+            SocketApprover(name="mail-bot") as mail_bot,
+            SocketApprover(name="shop-bot") as shop_bot,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(app.own_agents)
+            async with app.run_test(size=SIZE) as pilot:
+                await until(pilot, lambda: "attached" in app.export_screenshot())
+                group.start_soon(mail_bot.ask, question("mail", "send_email", MAIL))
+                await until(pilot, lambda: isinstance(app.screen, ApprovalScreen))
+                await pilot.pause(1.5)
+                await pilot.press("d", "enter")
+                await until(pilot, lambda: app.history.events)
+                group.start_soon(shop_bot.ask, question("shop", "refund", {"order": 1017, "amount": "20.00"}))
+                group.start_soon(mail_bot.ask, question("mail", "send_email", MAIL | {"to": "bob@example.com"}))
+                for _ in range(2):
+                    await until(pilot, lambda: isinstance(app.screen, ApprovalScreen))
+                    await pilot.pause(1.5)
+                    await pilot.press("escape")
+                await until(pilot, lambda: not isinstance(app.screen, ApprovalScreen))
+                await pilot.pause(0.5)
+                save(pilot, "approve")
+            group.cancel_scope.cancel()
+
+
+def question(server: str, tool: str, arguments: dict[str, object]) -> ApprovalRequest:
+    """Make a question that ends in ninety seconds."""
+    return ApprovalRequest(
+        kind="confirm",
+        call=ToolCall(server, tool, arguments),
+        reason="scope_requires_user_confirmation",
+        expires_at=datetime.now(UTC) + timedelta(seconds=90),
+        server=ServerInfo(server),
+        tool=ToolInfo(tool),
+        verification=Verification.MATCHED,
+    )
+
+
+async def connected() -> None:
     """Start everything, raise a question, and save what is on the screen."""
     approver = TuiApprover()
     with tempfile.TemporaryDirectory() as folder:
@@ -67,6 +121,7 @@ def save(pilot: Pilot[None], name: str) -> None:
     svg = pilot.app.export_screenshot(title="allowly-harness")
     prefix = re.search(r"terminal-(\d+)-", svg)
     text = svg.replace(prefix[0], "terminal-") if prefix else svg
+    text = re.sub(r"(process(?:&#160;| ))\d+", r"\g<1>4711", text)
     # The pictures load nothing from elsewhere: any monospaced font will do.
     text = re.sub(r"@font-face \{.*?\}", "", text, flags=re.DOTALL)
     (IMAGES / f"{name}.svg").write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
