@@ -10,7 +10,7 @@ import pytest
 from mcp import MCPError
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.request_state import AESGCMRequestStateCodec
+from mcp.server.request_state import AESGCMRequestStateCodec, RequestStateSecurity
 from mcp_types import InputRequiredResult
 
 from allowly_middleware import AllowlyMCPMiddleware, CheckInput
@@ -178,6 +178,27 @@ async def test_processes_that_share_a_key_open_each_others_states(bench, asking,
 
     assert outcomes == ["asked", "ran", "confirmation_gone"]
     assert bench.texts() == ["5"]
+
+
+async def test_servers_that_seal_themselves_share_both_keys(bench, asking, by_hand):
+    secret, ran = os.urandom(32), []
+    user = await bench.authority.grant(confirm=("send",))
+
+    def process() -> MCPServer:
+        security = RequestStateSecurity(keys=[secret])
+        server = MCPServer("one", request_state_security=security, middleware=[asking(state_keys=[secret])])
+
+        def send(user_id: str, text: str) -> str:
+            ran.append(text)
+            return "sent"
+
+        server.tool()(send)
+        return server
+
+    async with by_hand(process()) as first, by_hand(process()) as second:
+        came = await outcome(second.leg(user, await first.leg(user), YES))
+
+    assert (came, ran) == ("ran", ["5"])
 
 
 @pytest.mark.parametrize("keys", [[], ["short"], [b"x" * 31], "x" * 32, b"y" * 32])

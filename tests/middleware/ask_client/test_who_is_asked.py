@@ -94,6 +94,29 @@ async def test_a_call_that_a_tool_makes_inside_of_the_server_is_not_asked_about(
     assert bench.runs == []
 
 
+async def test_a_gate_on_a_mounted_server_does_not_ask(bench, asking, person):
+    """It cannot tell the client's call from one that a tool of the parent makes."""
+    user, host = await bench.authority.grant(confirm=("send",)), person(YES)
+    parent = fastmcp.FastMCP("parent")
+    parent.mount(bench.build("fastmcp", asking()), namespace="mail")
+    async with host.client(parent) as client:
+        result = await bench.call(client, "mail_send", user_id=user, text="5")
+
+    assert decision(result) == "confirm"
+    assert host.forms == []
+
+
+async def test_a_gate_on_the_parent_asks_about_a_tool_of_a_mounted_server(bench, asking, person):
+    user, host = await bench.authority.grant("mail_send", confirm=("mail_send",)), person(YES)
+    parent = fastmcp.FastMCP("parent", middleware=[asking()])
+    parent.mount(bench.build("fastmcp"), namespace="mail")
+    async with host.client(parent) as client:
+        result = await bench.call(client, "mail_send", user_id=user, text="5")
+
+    assert decision(result) == "ran"
+    assert "    tool: mail_send" in host.forms[0].message.splitlines()
+
+
 @kinds
 async def test_a_call_that_is_too_large_to_be_read_is_not_asked_about(kind, bench, asking, person):
     user, host = await bench.authority.grant(confirm=("send",)), person(YES)
