@@ -126,10 +126,10 @@ async def until_gone(pid: Path) -> None:
         await anyio.sleep(0.02)
 
 
-def guarded(office: Any) -> list[str]:
-    """Return the arguments for the guarded mail server of an office."""
+def guarded(office: Any, kind: str = "mail") -> list[str]:
+    """Return the arguments for a guarded mail server of an office."""
     variables = [word for name, value in office.variables.items() for word in ("--env", f"{name}={value}")]
-    return [*variables, "--", sys.executable, "-m", "allowly_demos.mail"]
+    return [*variables, "--", sys.executable, "-m", f"allowly_demos.{kind}"]
 
 
 def started(user: Any, program: str, *arguments: str) -> StdioServerParameters:
@@ -138,9 +138,11 @@ def started(user: Any, program: str, *arguments: str) -> StdioServerParameters:
     )
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("legacy", "mail"), ("auto", "mail"), ("auto", "mail_fastmcp"), ("legacy", "mail_lowlevel")]
+)
 async def test_a_client_of_the_sdk_approves_by_its_form_and_the_letter_goes_out_once(
-    user: Any, office: Any, program: str, mode: str
+    *, user: Any, office: Any, program: str, mode: str, kind: str
 ) -> None:
     asked: list[str] = []
 
@@ -148,7 +150,7 @@ async def test_a_client_of_the_sdk_approves_by_its_form_and_the_letter_goes_out_
         asked.append(params.message)
         return types.ElicitResult(action="accept", content={"decision": "approve"})
 
-    transport = stdio_client(started(user, program, "--ask", "host", *guarded(office)))
+    transport = stdio_client(started(user, program, "--ask", "host", *guarded(office, kind)))
     with anyio.fail_after(SECONDS):
         async with Client(transport, mode=mode, elicitation_callback=elicits) as client:
             result = await client.call_tool("send_email", LETTER)

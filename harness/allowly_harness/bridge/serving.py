@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Unpack
@@ -26,6 +28,8 @@ LAST_ANSWERS_SECONDS: Final = 0.2
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
+
+logger = logging.getLogger(__name__)
 
 
 class Bridge:
@@ -59,14 +63,30 @@ class Bridge:
                 group.cancel_scope.cancel()
 
             group.start_soon(until_lost)
-            await self.server.run(read, write, options)
+            async with ending_in_peace():
+                await self.server.run(read, write, options)
             group.cancel_scope.cancel()
         return why
 
     async def serve_stdio(self) -> str:
         """Serve the host that has started this program, over standard input and output; see `serve`."""
-        async with standard_streams() as (read, write):
-            return await self.serve(read, write)
+        why = ""
+        async with ending_in_peace(), standard_streams() as (read, write):
+            why = await self.serve(read, write)
+        return why  # noqa: RET504 - also where `ending_in_peace` has passed over an error
+
+
+@asynccontextmanager
+async def ending_in_peace() -> AsyncGenerator[None]:
+    """Pass over a message that came while the SDK was closing its streams: it lets the error out (mcp 2.3)."""
+    try:
+        yield
+    except* (anyio.BrokenResourceError, anyio.ClosedResourceError):
+        logger.info("The host sent something at the very end.")
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        # The error has taken the place of the cancellation, which must not be lost.
+        raise asyncio.CancelledError
 
 
 @asynccontextmanager
