@@ -192,9 +192,9 @@ Bridging = Callable[..., AbstractAsyncContextManager[Bridge]]
 def bridging() -> Bridging:
     """Open a bridge before a low-level server."""
 
-    def opened(server: Server[Any], **options: Any) -> AbstractAsyncContextManager[Bridge]:
+    def opened(server: Server[Any], *, reach: Any = None, **options: Any) -> AbstractAsyncContextManager[Bridge]:
         given = {"server": ServerInfo("mail", "in memory"), "approver": None, "authority": None}
-        return open_bridge(lambda: running(server), **(given | options))
+        return open_bridge(reach or (lambda: running(server)), **(given | options))
 
     return opened
 

@@ -10,15 +10,20 @@ import anyio
 import httpx2
 import mcp_types as types
 import pytest
+import uvicorn
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
+from mcp.server.mcpserver import Context
 
+from allowly_authority.listening import bind, url_of
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.bridge import http, serve_http
 from allowly_harness.protocol.errors import ConfigurationError, innermost
 from allowly_harness.protocol.models import APPROVAL_META
 
 pytestmark = pytest.mark.anyio
+
+SEAT = {"type": "object", "properties": {"seat": {"type": "string"}}, "required": ["seat"]}
 
 
 @asynccontextmanager
@@ -220,3 +225,61 @@ def test_anything_else_is_no_place_to_listen(text: str) -> None:
 def test_addresses_that_others_can_reach_are_known_as_such() -> None:
     assert [http.is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "127.8.8.8")] == [True] * 4
     assert [http.is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "example.com", "")] == [False] * 5
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncGenerator[str]:
+    """Serve an application on a free port; yields the URL of its MCP endpoint."""
+    bound = bind("127.0.0.1", 0)
+    web = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: web.serve(sockets=[bound]))
+        yield f"{url_of(bound)}/mcp"
+        web.should_exit = True
+
+
+@pytest.mark.parametrize("era", ["legacy", "modern"])
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_server_that_is_reached_over_http_is_guarded_and_asks_like_any_other(
+    office: Any, bridging: Any, transport_to: Any, mode: str, era: str
+) -> None:
+    messages: list[str] = []
+    server = office.server()
+
+    async def seat(ctx: Context) -> str | types.InputRequiredResult:
+        """Ask for a seat, as the era has it."""
+        form = types.ElicitRequestFormParams(message="Which seat?", requested_schema=SEAT)
+        if ctx.request_context.protocol_version == "2026-07-28":
+            if ctx.input_responses is None:
+                return types.InputRequiredResult(input_requests={"seat": types.ElicitRequest(params=form)})
+            return str(ctx.input_responses["seat"].content["seat"])
+        answer = await ctx.session.elicit_form("Which seat?", SEAT, ctx.request_id)
+        return str((answer.content or {})["seat"])
+
+    seat.__annotations__ = {"ctx": Context, "return": str | types.InputRequiredResult}
+    server.remove_tool("look")
+    server.tool(name="look")(seat)
+
+    async def elicits(context: Any, params: Any) -> types.ElicitResult:
+        messages.append(params.message)
+        asked_for_seat = "seat" in params.requested_schema["properties"]
+        return types.ElicitResult(
+            action="accept", content={"seat": "7A"} if asked_for_seat else {"decision": "approve"}
+        )
+
+    with anyio.fail_after(30):
+        async with (
+            served(server.streamable_http_app()) as url,
+            bridging(
+                office.low, reach=lambda: streamable_http_client(url), authority=office.authority, era=era
+            ) as bridge,
+            Client(transport_to(bridge), mode=mode, elicitation_callback=elicits) as client,
+        ):
+            sent = await client.call_tool("send", {"to": "ada"})
+            seated = await client.call_tool("look", {})
+
+    assert office.sent == ["ada"]
+    assert sent.meta is not None
+    assert sent.meta[APPROVAL_META]["outcome"] == "approved"
+    assert seated.content[0].text == "7A"  # type: ignore[union-attr]
+    assert messages[1:] == ["Which seat?"]
