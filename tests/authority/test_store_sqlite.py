@@ -70,6 +70,21 @@ async def test_a_database_that_becomes_read_only_changes_nothing(database):
     assert await count(database) == 0
 
 
+async def test_a_file_that_is_damaged_under_way_changes_nothing(database, tmp_path):
+    await database.apply(receipt(1))
+    await raw(database, "PRAGMA wal_checkpoint(TRUNCATE)")
+    with (tmp_path / "a.db").open("r+b") as file:
+        size = file.seek(0, 2)
+        file.seek(4096)
+        file.write(b"\x5a" * (size - 4096))
+    await raw(database, "PRAGMA shrink_memory")
+
+    with anyio.fail_after(5), pytest.raises(StoreError, match=r"SQLITE_(CORRUPT|NOTADB)"):
+        await database.apply(receipt(2))
+    with pytest.raises(StoreError):
+        await count(database)
+
+
 async def test_a_lock_that_is_not_given_up_ends_as_busy_and_changes_nothing(database, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LOCK_LIMIT_SECONDS", 0.05)
     holder = sqlite3.connect(tmp_path / "a.db", isolation_level=None)

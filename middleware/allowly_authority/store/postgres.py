@@ -46,20 +46,29 @@ _RACED: Final = (
 
 
 class PostgresConnection:
-    """Runs statements on a connection, which may be in a pipeline."""
+    """Runs statements on a connection, which may be in a pipeline.
 
-    __slots__ = ("_link",)
+    Attributes:
+        answered: Whether the server has answered anything yet.
+    """
+
+    __slots__ = ("_link", "answered")
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.answered = False
 
     def row(self, statement: Statement, /, **values: Any) -> tuple[Any, ...] | None:
         """Run a statement and return its first row, if it has one."""
-        return self._executed(statement, values).fetchone()
+        found = self._executed(statement, values).fetchone()
+        self.answered = True
+        return found
 
     def rows(self, statement: Statement, /, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return all its rows."""
-        return self._executed(statement, values).fetchall()
+        found = self._executed(statement, values).fetchall()
+        self.answered = True
+        return found
 
     def run(self, statement: Statement, /, **values: Any) -> None:
         """Run a statement whose result nobody needs; if it fails, so does what comes next."""
@@ -181,8 +190,8 @@ def _committed(link: Link, change: Callable[[Connection], ResultT], *, durable: 
     try:
         # What fails in a pipeline must not leave it as an exception: psycopg would log what the server said,
         # which may quote values.
-        with link.pipeline():
-            run.to_its_end()
+        with link.pipeline() as pipeline:
+            run.to_its_end(pipeline)
     except psycopg.Error as error:
         run.problem = run.problem or error
     if run.problem is not None:
@@ -210,12 +219,16 @@ class _Run(Generic[ResultT]):
         self.problem: BaseException | None = None
         self.ended: psycopg.Cursor[tuple[Any, ...]] | None = None
 
-    def to_its_end(self) -> None:
+    def to_its_end(self, pipeline: psycopg.Pipeline) -> None:
         try:
             self._link.execute("BEGIN")
             if not self._durable:
                 self._link.execute("SET LOCAL synchronous_commit = off")
-            self.result = self._change(PostgresConnection(self._link))
+            connection = PostgresConnection(self._link)
+            self.result = self._change(connection)
+            if not connection.answered:
+                # A connection that died while it idled must be found out before COMMIT is sent.
+                pipeline.sync()
             self.committing = True
             self.ended = self._link.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - raised again once the pipeline is closed
