@@ -454,3 +454,30 @@ async def test_twenty_questions_at_once_are_answered_each_with_its_own_answer(ag
             await terminal.answer(asked, Answer.deny(asked.request.call.arguments["to"]))
 
         assert {name: (await task).reason for name, task in tasks.items()} == {name: name for name in tasks}
+
+
+async def test_an_agent_that_leaves_at_once_still_says_that_the_answer_counts(folder, wire, question, started):
+    async with SocketApprover(folder / "agent.sock") as agent:
+        asking = started(agent.ask(question()))
+        opened = wire(agent.path)
+        terminal = await opened.__aenter__()
+        await terminal.answer(await terminal.question(), Answer.deny())
+        await asking
+
+    assert (await terminal.read_a(Verdict)).counts
+    await opened.__aexit__(None, None, None)
+
+
+async def test_leaving_does_not_wait_for_a_terminal_that_reads_nothing(folder, wire, question, started, monkeypatch):
+    monkeypatch.setattr(approver, "GOODBYE_SECONDS", 0.1)
+    call = ToolCall("mail", "send_email", {"to": "x" * 3_000_000})
+    async with SocketApprover(folder / "agent.sock") as agent:
+        opened = wire(agent.path)
+        terminal = await opened.__aenter__()
+        await terminal.read_a(Listed)
+        asking = started(agent.ask(question(call=call)))
+        await anyio.lowlevel.checkpoint()
+    asking.cancel()
+    await opened.__aexit__(None, None, None)
+
+    assert agent.attached == 0

@@ -84,7 +84,7 @@ async def test_an_agent_that_goes_closes_its_cards_and_nothing_is_answered(folde
             await person.until(lambda: "gone" in person.kinds)
 
     assert person.closed == [(person.asked[0], Closure("withdrawn", told=GONE))]
-    assert person.events[-1].words == GONE
+    assert person.events[-1].words == "has gone; 1 open question was closed"
     assert not asking.done()
     asking.cancel()
 
@@ -227,7 +227,7 @@ async def test_an_answer_of_which_the_agent_does_not_say_whether_it_counts_is_to
 
     void = next(event for event in person.events if event.kind == "void")
     assert void.words == "The agent has gone before it said whether the answer counts."
-    assert "DOES NOT COUNT (approved)" in line_of(void).text
+    assert "DOES NOT COUNT (approved for fake)" in line_of(void).text
 
 
 async def test_strange_numbers_and_verdicts_do_no_harm(folder, person, question):
@@ -354,7 +354,7 @@ async def test_the_history_keeps_what_was_decided_and_no_more_than_its_limit(age
 
     kept = [history.add(event) for event in person.events]
     assert kept.count(True) == len(history.events) == 4
-    assert line_of(history.events[0]).text.startswith("mail-bot  denied: send_email to=")
+    assert line_of(history.events[0]).text.startswith("denied for mail-bot: send_email to=")
     assert "\x1b" not in "".join(line_of(event).text for event in history.events)
     for _ in range(MAX_HISTORY):
         history.add(history.events[0])

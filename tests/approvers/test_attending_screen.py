@@ -146,7 +146,7 @@ async def test_a_question_opens_by_itself_and_two_keys_answer_it(running, ask):
 
         with anyio.fail_after(10):
             assert (await asking).kind is AnswerKind.APPROVE
-        await desk.shows("mail-bot  approved: send_email to=")
+        await desk.shows("approved for mail-bot: send_email to=")
 
 
 async def test_keys_that_were_typed_before_the_card_was_drawn_answer_nothing(running, agent, ask):

@@ -123,7 +123,7 @@ class TestFullScreen:
             tui.read(0.5)
             tui.press("y")
             assert agent.outcome() == "approved"
-        tui.wait_for("mail-bot  approved: send_email")
+        tui.wait_for("approved for mail-bot: send_email")
         tui.press("C-q")
 
         assert tui.exit_code() == 0
@@ -196,13 +196,13 @@ class TestLineByLine:
             code = chat.wait_for(QUESTION)[1]
             say(chat, f"approve {code}")
             assert agent.outcome() == "approved"
-        chat.wait_for("mail-bot  The agent has gone")
+        chat.wait_for("mail-bot: has gone")
         with start_agent("No") as agent:
             chat.wait_for(r"(?s)left  approve.*left  approve")
             say(chat, "deny not this one")
             assert agent.outcome() == "denied_by_person"
         say(chat, "/history")
-        chat.wait_for(r"approved: send_email(?s:.*)denied: send_email")
+        chat.wait_for(r"approved for mail-bot: send_email(?s:.*)denied for mail-bot: send_email")
         say(chat, "quit")
 
         assert chat.exit_code() == 0
@@ -228,7 +228,7 @@ class TestLineByLine:
         with start_agent(tool="delete_mailbox") as agent:
             chat.wait_for(r"WHO MUST APPROVE\n\s+\"compliance\"")
             say(chat, "wait")
-            chat.wait_for(r"left to its approver: delete_mailbox")
+            chat.wait_for(r"left to its approver for mail-bot: delete_mailbox")
             chat.wait_for(r"1 for somebody else|for somebody else: /pending")
             say(chat, "/pending 2")
             chat.wait_for('Waiting for "compliance"')

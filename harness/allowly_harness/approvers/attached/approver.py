@@ -38,6 +38,9 @@ MAX_OF_A_NAME: Final = 32
 STATUS_SECONDS: Final = 1.0
 """How often it is looked whether there is something new about an awaited escalation."""
 
+GOODBYE_SECONDS: Final = 1.0
+"""How long leaving waits for terminals to read what they were sent, such as that their answer counts."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -71,6 +74,7 @@ class SocketApprover:
         self._board = Board(clock or Clock())
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._seats: set[TerminalSeat] = set()
 
     @property
     def attached(self) -> int:
@@ -90,9 +94,15 @@ class SocketApprover:
         if server is not None:
             server.close()
             sockets.remove_stale(self.path)
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for seat in self._seats:
+            seat.end()
+        try:
+            if self._connections:
+                await asyncio.wait(self._connections, timeout=GOODBYE_SECONDS)
+        finally:
+            for task in self._connections:
+                task.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def ask(self, request: ApprovalRequest) -> Answer:
         """Show a question on all terminals, also those that are attached later, until one has answered.
@@ -187,7 +197,11 @@ class SocketApprover:
             place = f"process {peer.pid}" if peer.pid is not None else "this computer"
             seat = TerminalSeat(self._board, reader, writer, hello=hello, place=place)
             full = self.attached >= MAX_TERMINALS
-            await seat.run(refusal=f"{MAX_TERMINALS} terminals are attached already" if full else "")
+            self._seats.add(seat)
+            try:
+                await seat.run(refusal=f"{MAX_TERMINALS} terminals are attached already" if full else "")
+            finally:
+                self._seats.discard(seat)
         except Exception:
             logger.exception("A terminal was lost by a failure of ours.")
         finally:

@@ -23,6 +23,7 @@ from allowly_harness.approvers.attached.frames import (
     seal_of,
 )
 from allowly_harness.approvers.attached.messages import (
+    MAX_NAME_CHARACTERS,
     Bye,
     Closed,
     FromAgent,
@@ -49,6 +50,8 @@ MAX_HERE: Final = 256
 """Most items of one agent that are shown here; an agent never has more open."""
 
 GONE: Final = "The agent has gone. Nothing was approved here."
+
+NOT_SHOWN: Final = "Not shown here, too much waits on this terminal; it stays open:"
 
 LEFT: Final = "This terminal no longer answers for the agent. The question stays open."
 
@@ -141,7 +144,7 @@ class Attachment:
         self.process = ""
         self._person = person
         self._observer = observer
-        self._hello = Hello(name, own_place())
+        self._hello = Hello(name[:MAX_NAME_CHARACTERS], own_place())
         self._here: dict[int, _Here] = {}
         self._writer: asyncio.StreamWriter | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -177,7 +180,7 @@ class Attachment:
                 why = LEFT
                 raise
             finally:
-                self._observer(Event("gone", self.agent, words=why))
+                self._observer(Event("gone", self.agent, words=self._last_words(why)))
         finally:
             self._writer = None
             writer.transport.abort()
@@ -270,6 +273,8 @@ class Attachment:
                 note = f"The arguments cannot be sent: {error}"
                 request = replace(request, note=note, draft=answer.arguments)
                 continue
+            if answer.kind is AnswerKind.UNATTENDED:
+                self._observer(Event("closed", self.agent, here.request, words=NOT_SHOWN))
             return None if answer.kind in _NO_ANSWER else answer
         return None
 
@@ -299,6 +304,14 @@ class Attachment:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _last_words(self, why: str) -> str:
+        if why != GONE:
+            return why
+        left = len(self.waiting)
+        return (
+            f"has gone; {left} open {'question was' if left == 1 else 'questions were'} closed" if left else "has gone"
+        )
 
     def _soon(self, message: Message) -> None:
         self._start(self._try_to_send(message))

@@ -57,7 +57,7 @@ class TerminalSeat:
         self._name = ""
         self._queue: deque[Message] = deque()
         self._more = asyncio.Event()
-        self._dropped = False
+        self._dropped = self._ending = False
 
     @property
     def who(self) -> str:
@@ -72,6 +72,11 @@ class TerminalSeat:
             self._drop("it does not read what it is sent")
             return
         self._queue.append(message)
+        self._more.set()
+
+    def end(self) -> None:
+        """Let it go once it has been sent everything."""
+        self._ending = True
         self._more.set()
 
     async def run(self, *, refusal: str = "") -> None:
@@ -139,6 +144,8 @@ class TerminalSeat:
             self._more.clear()
             while self._queue:
                 await self._write(self._queue.popleft())
+            if self._ending:
+                return
 
     async def _write(self, message: Message) -> None:
         try:

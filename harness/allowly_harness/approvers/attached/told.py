@@ -52,17 +52,17 @@ def line_of(event: Event) -> Shown:
     words = one_line(event.words, MAX_WORDS)
     match event.kind:
         case "attached":
-            return joined([agent, "  attached"])
+            return joined([agent, ": attached"])
         case "gone":
-            return joined([agent, "  ", words])
+            return joined([agent, ": ", words])
         case "said" if event.said is not None:
-            return joined([agent, f"  {deed_of(event.said)}: ", what])
+            return joined([f"{deed_of(event.said)} for ", agent, ": ", what])
         case "void" if event.said is not None:
-            return joined([agent, f"  DOES NOT COUNT ({deed_of(event.said)}): ", words, "  ", what])
+            return joined([f"DOES NOT COUNT ({deed_of(event.said)} for ", agent, "): ", words, "  ", what])
         case "closed":
-            return joined([agent, "  ", words, "  ", what])
+            return joined([agent, ": ", words, "  ", what])
         case _:
-            return joined([agent, "  ", what])
+            return joined([agent, ": ", what])
 
 
 def tone_of(event: Event) -> Tone:
