@@ -254,4 +254,15 @@ async def _negotiate(session: ApprovingClientSession, era: Era) -> None:
             raise
         if isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED:
             raise
+        await _fall_back(session)
+
+
+async def _fall_back(session: ApprovingClientSession) -> None:
+    """Try the handshake; a slow server may meanwhile have taken the question that had no answer in time."""
+    try:
         await session.initialize()
+    except MCPError as error:
+        # With that question its connection has become a modern one, which refuses the handshake.
+        if error.code != types.UNSUPPORTED_PROTOCOL_VERSION:
+            raise
+        await session.discover()
