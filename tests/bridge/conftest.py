@@ -242,6 +242,7 @@ class Office:
 
     authority: RememberingAuthority
     guard: AllowlyMCPMiddleware
+    guard_that_asks_clients: AllowlyMCPMiddleware
     sent: list[str] = field(default_factory=list[str])
 
     def server(self) -> MCPServer:
@@ -280,7 +281,7 @@ class Office:
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     async with embedded_authority(db=tmp_path / "authority.db") as running_authority:
         address = {"base_url": running_authority.base_url, "api_key": running_authority.api_key}
-        async with RememberingAuthority(**address) as authority:
+        async with RememberingAuthority(**address, timeout_seconds=30) as authority:
             grant = await authority.create_authorization(
                 user_id="usr_7",
                 agent_id="mail-bot",
@@ -288,10 +289,15 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
                 expires_at=datetime.now(UTC) + timedelta(days=1),
                 requires_confirm_for=["send", "delete_all"],
             )
-            guard = AllowlyMCPMiddleware(
-                address["api_key"],
-                lambda user: grant.authorization_id,
-                base_url=address["base_url"],
-                user_id_fn=lambda context: "usr_7",
-            )
-            yield Office(authority, guard)
+
+            def guard(**options: Any) -> AllowlyMCPMiddleware:
+                return AllowlyMCPMiddleware(
+                    address["api_key"],
+                    lambda user: grant.authorization_id,
+                    base_url=address["base_url"],
+                    user_id_fn=lambda context: "usr_7",
+                    check_timeout_seconds=30,
+                    **options,
+                )
+
+            yield Office(authority, guard(), guard(ask_client=True))

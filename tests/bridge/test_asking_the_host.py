@@ -8,6 +8,7 @@ import anyio
 import pytest
 from mcp import Client, MCPError
 
+from allowly_harness import Answer
 from allowly_harness.bridge import asking, form, held
 from allowly_harness.protocol.models import APPROVAL_META
 
@@ -359,3 +360,21 @@ async def test_a_host_that_wants_to_hear_of_progress_hears_that_a_person_is_wait
     assert progress
     assert progress[0]["progressToken"] == 5
     assert "approval" in progress[0]["message"]
+
+
+async def test_a_guard_that_could_ask_the_host_itself_leaves_it_to_the_bridge_g1(
+    office: Any, bridging: Any, connected: Any, server_era: str
+) -> None:
+    async def person(request: Any) -> Answer:
+        return Answer.deny()
+
+    office.guard = office.guard_that_asks_clients
+    async with (
+        bridging(office.low, authority=office.authority, approver=person, era=server_era) as bridge,
+        connected(bridge, modern=True, capabilities=FORMS) as host,
+    ):
+        result = await call(host, deciding("approve"))
+
+    assert host.asked == []
+    assert result["_meta"][APPROVAL_META]["outcome"] == "denied_by_person"
+    assert office.sent == []

@@ -86,6 +86,9 @@ async def test_a_result_through_the_bridge_equals_the_one_without(
 
     assert through == without
     assert list(through) == list(without)
+    if modern:
+        added = sent_through["_meta"]["io.modelcontextprotocol/clientCapabilities"].pop("extensions")
+        assert added == {"allowly-harness/approvals": {}}
     assert sent_through == sent_without
 
 
@@ -184,7 +187,8 @@ async def test_the_server_hears_who_the_host_is_and_what_it_can_do(
             meta["io.modelcontextprotocol/clientInfo"],
             meta["io.modelcontextprotocol/clientCapabilities"],
         )
-    assert said == ({"name": "raw", "version": "1"}, capabilities)
+    extensions = {} if server_era == "legacy" else {"extensions": {"allowly-harness/approvals": {}}}
+    assert said == ({"name": "raw", "version": "1"}, capabilities | extensions)
 
 
 async def test_progress_comes_before_the_result_with_all_that_it_says(

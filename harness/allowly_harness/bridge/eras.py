@@ -35,6 +35,9 @@ ENVELOPE: Final = frozenset(
 )
 """What a modern request carries in `_meta` about its sender."""
 
+OWN_RUNTIME: Final = "allowly-harness/approvals"
+"""The extension that tells guards that approvals are got here, so that they do not ask the host themselves."""
+
 CACHEABLE: Final = frozenset(get_args(CacheableMethod))
 """Modern results of these must say how long they hold."""
 
@@ -127,7 +130,7 @@ def envelope(host: Announcement, log_level: str | None = None) -> Wire:
     """Return the `_meta` with which a modern server hears of this host."""
     meta: Wire = {
         types.PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
-        types.CLIENT_CAPABILITIES_META_KEY: host.capabilities,
+        types.CLIENT_CAPABILITIES_META_KEY: with_runtime(host.capabilities),
     }
     if host.info:
         meta[types.CLIENT_INFO_META_KEY] = host.info
@@ -139,6 +142,20 @@ def envelope(host: Announcement, log_level: str | None = None) -> Wire:
 def with_envelope(params: Mapping[str, Any] | None, meta: Mapping[str, Any]) -> Wire:
     """Return params that carry `meta`; what they carry themselves comes first."""
     return {**(params or {}), "_meta": {**meta, **_object((params or {}).get("_meta"))}}
+
+
+def with_runtime(capabilities: Wire) -> Wire:
+    """Return what a host can do, and that approvals are got for it."""
+    return {**capabilities, "extensions": {**_object(capabilities.get("extensions")), OWN_RUNTIME: {}}}
+
+
+def through_runtime(params: Mapping[str, Any]) -> Wire:
+    """Return the params of a modern host's request, with the word that approvals are got for it."""
+    meta = _object(params.get("_meta"))
+    capabilities = meta.get(types.CLIENT_CAPABILITIES_META_KEY)
+    if not isinstance(capabilities, Mapping):
+        return dict(params)
+    return {**params, "_meta": {**meta, types.CLIENT_CAPABILITIES_META_KEY: with_runtime(dict(capabilities))}}
 
 
 def without_envelope(params: Mapping[str, Any] | None) -> Wire:

@@ -22,6 +22,7 @@ from allowly_harness.bridge.eras import (
     as_modern,
     envelope,
     is_input_required,
+    through_runtime,
     with_envelope,
     without_envelope,
 )
@@ -126,7 +127,9 @@ class Link:
                 sent.pop("inputResponses", None)
                 sent.pop("requestState", None)
             return sent
-        return dict(params) if self.host.modern else with_envelope(params, envelope(self.host, self.log_level))
+        if self.host.modern:
+            return through_runtime(params)
+        return with_envelope(params, envelope(self.host, self.log_level))
 
     def _for_host(self, method: str, result: Wire) -> Wire:
         if method == "tools/list":
