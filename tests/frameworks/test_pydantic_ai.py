@@ -63,7 +63,7 @@ async def run_with(toolset: Any, turns: Any) -> tuple[list[str], str]:
 
 
 async def run(office: Any, turns: Any, **approvals: Any) -> tuple[list[str], str]:
-    return await run_with(ApprovingMCPToolset(server_of(office), **approvals), turns)
+    return await run_with(ApprovingMCPToolset(server_of(office), init_timeout=60, **approvals), turns)
 
 
 async def test_what_holds_for_every_framework(check, office) -> None:

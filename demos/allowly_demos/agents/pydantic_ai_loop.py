@@ -41,7 +41,7 @@ def _call(letter: dict[str, str]) -> ToolCallPart:
 async def agent(at: Office) -> None:
     """Run the agent."""
     process = StdioTransport(at.command, at.args, env=at.env, keep_alive=False)
-    mail = ApprovingMCPToolset(process, approver=at.approver, authority=at.authority)
+    mail = ApprovingMCPToolset(process, init_timeout=60, approver=at.approver, authority=at.authority)
 
     async with Agent(FunctionModel(scripted), toolsets=[mail]) as mailer:
         result = await mailer.run("Write to Ada and Bob.")

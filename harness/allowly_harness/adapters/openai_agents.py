@@ -66,9 +66,7 @@ def approving_server(
     """
     opens: Any = getattr(target, _OPENS_SESSIONS, None)
     if not callable(opens):
-        raise TypeError(
-            f"approvals go under a server of the SDK that opens MCP sessions, not {type(target).__name__}"
-        )
+        raise TypeError(f"approvals go under a server of the SDK that opens MCP sessions, not {type(target).__name__}")
     if target in _approving:
         raise ValueError("the calls of this server are approved already")
     if getattr(target, "session", None) is not None:
