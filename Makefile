@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TESTS ?= tests
 # Two workers by default: the tests start servers and terminals of their own.
 WORKERS ?= 2
@@ -14,20 +14,25 @@ WORKERS ?= 2
 help: ## say what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-$(VENV)/base.stamp: pyproject.toml
-	@echo "Setting up $(VENV) (once; a minute or so) ..." >&2
+$(VENV)/venv.stamp:
+	@echo "Setting up $(VENV) (once; a minute or two) ..." >&2
 	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade 'pip>=25.1'  # the one that an old Python brings needs minutes to choose versions
+	@touch $@
+
+$(VENV)/base.stamp: pyproject.toml | $(VENV)/venv.stamp
 	@$(PIP) install -e .
 	@touch $@
 
-$(VENV)/test.stamp: pyproject.toml $(VENV)/base.stamp
-	@echo "Installing what the tests need (once; a minute or so) ..." >&2
-	@$(PIP) install -e '.[test]'
-	@touch $@
+# What the tests need holds what the program needs, so one step does both. Compiling it on all cores takes half as long as
+# pip does; that some package has a template that is no Python is no failure.
+$(VENV)/test.stamp: pyproject.toml | $(VENV)/venv.stamp
+	@$(PIP) install --no-compile -e '.[test]'
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || :
+	@touch $(VENV)/base.stamp $@
 
 # Order only: what others wrote does not change with our own dependencies.
 $(VENV)/peers.stamp: $(wildcard tests/peers/requirements-*.txt) tests/peers/package.json tests/peers/install.py | $(VENV)/test.stamp
-	@echo "Installing the programs of others, in environments of their own (once; half a minute or so) ..." >&2
 	@$(BIN)/python tests/peers/install.py $(VENV)/peers
 	@touch $@
 
