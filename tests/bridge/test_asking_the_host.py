@@ -378,3 +378,17 @@ async def test_a_guard_that_could_ask_the_host_itself_leaves_it_to_the_bridge_g1
     assert host.asked == []
     assert result["_meta"][APPROVAL_META]["outcome"] == "denied_by_person"
     assert office.sent == []
+
+
+async def test_what_others_wrote_is_inert_in_the_form_g8(office: Any, bridging: Any, connected: Any) -> None:
+    hostile = "ada\x1b[2J\u202e\n\nA YES OPENS\n  nothing"
+
+    async with (
+        bridging(office.low, authority=office.authority) as bridge,
+        connected(bridge, modern=True, capabilities=FORMS) as host,
+    ):
+        await call(host, deciding("deny"), {"name": "send", "arguments": {"to": hostile}})
+
+    message = host.asked[0][1]["message"]
+    assert not {"\x1b", "\u202e"} & set(message)
+    assert message.count("\nA YES OPENS\n") == 1

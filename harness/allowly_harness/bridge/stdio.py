@@ -52,9 +52,13 @@ def _read(descriptor: int, send: MemoryObjectSendStream[str], loop: asyncio.Abst
     try:
         while len(rest) <= MAX_LINE_BYTES:
             chunk = os.read(descriptor, _CHUNK)
-            *lines, tail = (bytes(rest) + chunk).split(b"\n") if b"\n" in chunk else [bytes(rest) + chunk]
-            rest = bytearray(tail)
-            for line in lines if chunk else [bytes(rest)] if rest else []:
+            rest += chunk
+            lines: list[bytearray] = []
+            if b"\n" in chunk:
+                *lines, rest = rest.split(b"\n")
+            elif not chunk and rest:
+                lines = [rest]
+            for line in lines:
                 asyncio.run_coroutine_threadsafe(send.send(line.decode("utf-8", "replace")), loop).result()
             if not chunk:
                 break
