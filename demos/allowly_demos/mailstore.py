@@ -76,7 +76,7 @@ class MailStore:
             if message["To"] == address and str(message[_DELIVER_ON]) <= today.isoformat()
         ]
         for key in due:
-            mailbox.Maildir(path, create=True).add(waiting[key])
+            _maildir(path).add(waiting[key])
             waiting.remove(key)
         return len(due)
 
@@ -118,17 +118,27 @@ class MailStore:
 
     def _messages(self, address: str) -> dict[str, mailbox.MaildirMessage]:
         path = self._path(address)
-        return dict(mailbox.Maildir(path, create=False).iteritems()) if path.is_dir() else {}
+        return dict(_maildir(path).iteritems()) if path.is_dir() else {}
 
     def _add(self, path: Path, message: EmailMessage) -> str:
-        self._root.mkdir(parents=True, exist_ok=True)
-        mailbox.Maildir(path, create=True).add(message)
+        _maildir(path).add(message)
         return str(message["Message-ID"])
 
     def _path(self, address: str) -> Path:
         if _ADDRESS.fullmatch(address) is None:
             raise MailError(f"{address!r} is not an address like ada@example.com")
         return self._root / address
+
+
+def _maildir(path: Path) -> mailbox.Maildir:
+    """Open a mailbox, made where there is none.
+
+    `mailbox.Maildir` makes its folders only where the outermost is missing, so of two first deliveries at
+    once the second would find it without the others.
+    """
+    for folder in ("tmp", "new", "cur"):
+        (path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(path, create=False)
 
 
 def _message(to: str, subject: str, body: str) -> EmailMessage:
