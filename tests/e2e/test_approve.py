@@ -34,6 +34,15 @@ class Agent:
 StartAgent = Callable[..., AbstractContextManager[Agent]]
 
 
+@pytest.fixture(autouse=True)
+def runtime_folder(user) -> Iterator[Path]:
+    """Where agents listen: a short path, as a desktop has one, and nothing left behind."""
+    folder = Path(tempfile.mkdtemp(prefix="r-"))
+    user.environ["XDG_RUNTIME_DIR"] = str(folder)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
 def start_agent(user, office, serve_http) -> StartAgent:
     """Start an agent that makes one call and waits for its answer."""
@@ -234,6 +243,12 @@ class TestLineByLine:
             chat.wait_for('Waiting for "compliance"')
             say(chat, "give up")
             assert agent.outcome() == "cancelled"
+
+    def test_an_agent_that_is_not_there_ends_the_program_with_the_reason(self, terminal, program, tmp_path) -> None:
+        terminal.start([program, "approve", "--chat", "--attach", str(tmp_path / "nobody.sock")])
+        terminal.wait_for("no agent listens at")
+
+        assert terminal.exit_code() == 8
 
     def test_the_end_of_input_leaves_everything_open(self, chat, start_agent, office, user) -> None:
         with start_agent() as agent:
