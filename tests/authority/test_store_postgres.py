@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import anyio
@@ -12,6 +15,7 @@ import pytest
 from postgres_cluster import PASSWORD
 from psycopg import sql
 
+from allowly_authority import AuthorityClient, PromptGone, embedded_authority
 from allowly_authority.service.problems import ApiProblem
 from allowly_authority.store import postgres as module
 from allowly_authority.store import postgres_server
@@ -334,6 +338,37 @@ async def test_more_changes_than_connections_wait_no_longer_than_the_limit(postg
 
     assert outcomes == ["busy"] * 5
     database.close()
+
+
+async def test_the_statement_of_the_page_for_a_restored_dump_cancels_what_was_open(postgres_url, link, workspace_key):
+    """I11."""
+    page = (Path(__file__).parents[2] / "docs" / "authority.md").read_text()
+    (statement,) = re.findall(r"^UPDATE prompts SET.*;$", page, re.MULTILINE)
+    async with (
+        embedded_authority(db=postgres_url, key=workspace_key) as running,
+        AuthorityClient(base_url=running.base_url, api_key=workspace_key, check_timeout_seconds=10) as client,
+    ):
+        created = await client.create_authorization(
+            user_id="usr_7",
+            agent_id="mail-bot",
+            scopes=["send"],
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+            requires_confirm_for=["send"],
+        )
+
+        async def send():
+            reply = await client.check(authorization_id=created.authorization_id, scopes=["send"])
+            return reply.results["send"]
+
+        approved, pending = await send(), await send()
+        await client.settle_confirmation(approved.confirm_nonce, approved=True, ttl_seconds=300)
+        assert (await send()).decision == "allow"
+
+        link.execute(statement)
+
+        assert (await send()).decision == "confirm"
+        with pytest.raises(PromptGone):
+            await client.settle_confirmation(pending.confirm_nonce, approved=True)
 
 
 async def test_after_closing_nothing_is_begun(database):
