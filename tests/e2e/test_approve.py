@@ -56,7 +56,10 @@ def start_agent(user, office, serve_http) -> StartAgent:
             user.running(sys.executable, str(AGENT), url, tool, json.dumps(arguments), name) as process,
         ):
             assert process.stdout is not None
-            yield Agent(Path(process.stdout.readline().strip()), process)
+            assert process.stderr is not None
+            listens = process.stdout.readline().strip()
+            assert listens, process.stderr.read()
+            yield Agent(Path(listens), process)
 
     return start
 
