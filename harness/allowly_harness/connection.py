@@ -8,19 +8,15 @@ another, as agent frameworks and test fixtures do.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import anyio
-import httpx2
 import mcp_types as types
-from mcp import MCPError, StdioServerParameters, stdio_client
-from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
+from mcp import MCPError
 from pydantic import ValidationError
 
 from allowly_harness import locations
@@ -28,6 +24,7 @@ from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.protocol.errors import ServerUnreachable, innermost
 from allowly_harness.servers import ServerSpec, parse_server
 from allowly_harness.session import ApprovingClientSession
+from allowly_harness.transport import ServerTransport, last_words
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
@@ -37,15 +34,6 @@ CONNECT_SECONDS: Final = 30.0
 
 CLOSE_SECONDS: Final = 15.0
 """How long closing may take; the SDK needs up to 7 for a server that ignores everything."""
-
-HTTP_SECONDS: Final = 30.0
-"""How long connecting to a server with headers may take, and sending to it: the SDK's own limit."""
-
-HTTP_READ_SECONDS: Final = 300.0
-"""How long a server with headers may hold a response open in silence: the SDK's own limit."""
-
-LOG_TAIL_BYTES: Final = 2000
-"""How much of the server's own last words is quoted when it cannot be reached."""
 
 Era = Literal["auto", "legacy", "modern"]
 
@@ -95,54 +83,10 @@ def connect(
     log = server_log or locations.server_log(spec.info.name if spec else name or "server")
     transport: AbstractAsyncContextManager[tuple[Any, Any]]
     if spec is not None:
-        transport = _Transport(spec, env, cwd, log)
+        transport = ServerTransport(spec, env, cwd, log)
     else:
         transport = cast("AbstractAsyncContextManager[tuple[Any, Any]]", server)
     return _Connection(transport, era, connect_seconds, log if spec and spec.command else None, options, spec=spec)
-
-
-class _Transport:
-    """Opens what a spec names; entered and left by the owner task alone."""
-
-    def __init__(self, spec: ServerSpec, env: Mapping[str, str] | None, cwd: str | Path | None, log: Path) -> None:
-        self._spec, self._env, self._cwd, self._log = spec, env, cwd, log
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> tuple[Any, Any]:
-        async with AsyncExitStack() as stack:
-            streams = await (self._reach(stack, self._spec.url) if self._spec.url is not None else self._start(stack))
-            self._stack = stack.pop_all()
-        return streams
-
-    async def _reach(self, stack: AsyncExitStack, url: str) -> tuple[Any, Any]:
-        headers = dict(self._spec.headers)
-        if self._spec.sse:
-            return await stack.enter_async_context(sse_client(url, headers=headers))
-        if not headers:
-            return await stack.enter_async_context(streamable_http_client(url))
-        timeout = httpx2.Timeout(HTTP_SECONDS, read=HTTP_READ_SECONDS)
-        client = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=timeout))
-        return await stack.enter_async_context(streamable_http_client(url, http_client=client))
-
-    async def _start(self, stack: AsyncExitStack) -> tuple[Any, Any]:
-        command, *args = self._spec.command
-        # What the caller says wins over what the server's own configuration says.
-        env = {**self._spec.env, **(self._env or {})}
-        parameters = StdioServerParameters(command=command, args=args, env=env or None, cwd=self._cwd or self._spec.cwd)
-        errlog = stack.enter_context(_fresh_log(self._log))
-        return await stack.enter_async_context(stdio_client(parameters, errlog=errlog))
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        return await self._stack.__aexit__(kind, error, trace)
-
-
-def _fresh_log(path: Path) -> TextIO:
-    """Begin a log for this run; the one before is kept beside it, as `NAME.log.old`."""
-    with suppress(FileNotFoundError):
-        path.replace(path.with_name(f"{path.name}.old"))
-    return locations.open_private(path)
 
 
 class _Connection:
@@ -231,15 +175,7 @@ class _Connection:
         return self._spec.without_secrets(said) if self._spec is not None else said
 
     def _last_words(self) -> str:
-        if self._log is None:
-            return ""
-        try:
-            with self._log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-                lines = log.read().decode(errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return f"; its last line was {lines[-1][:200]!r}, more in {self._log}" if lines else ""
+        return last_words(self._log) if self._log is not None else ""
 
 
 async def _negotiate(session: ApprovingClientSession, era: Era) -> None:

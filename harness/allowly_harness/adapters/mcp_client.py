@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import mcp_types as types
 from mcp import Client, StdioServerParameters
+from mcp.client.extension import advertise
 from mcp.client.session import ClientRequestContext
 
 from allowly_harness.adapters.options import ApprovalOptions, server_reached_by
 from allowly_harness.adapters.wrapped import wrapping
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
-from allowly_harness.protocol.models import ServerInfo
+from allowly_harness.protocol.models import RUNTIME_EXTENSION, ServerInfo
 from allowly_harness.session.inputs import ServerInputs
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class ApprovingClient(Client):
         self._wrapping = ExitStack()
         if options.get("elicitation_callback") is None and self._desk.can_elicit:
             options["elicitation_callback"] = self._on_elicit
+        extensions = tuple(options.get("extensions") or ())
+        if all(extension.identifier != RUNTIME_EXTENSION for extension in extensions):
+            options["extensions"] = (*extensions, advertise(RUNTIME_EXTENSION))
         if (client_info := options.get("client_info")) is not None:
             self._approvals.setdefault("requester", client_info.name)
         super().__init__(server, **options)

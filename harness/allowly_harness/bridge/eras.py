@@ -22,6 +22,8 @@ from mcp.shared.inbound import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
+from allowly_harness.protocol.models import RUNTIME_EXTENSION
+
 Wire: TypeAlias = dict[str, Any]
 """A part of a message as it is on the wire: names in camel case, nothing checked but that it is JSON."""
 
@@ -34,9 +36,6 @@ ENVELOPE: Final = frozenset(
     }
 )
 """What a modern request carries in `_meta` about its sender."""
-
-OWN_RUNTIME: Final = "allowly-harness/approvals"
-"""The extension that tells guards that approvals are got here, so that they do not ask the host themselves."""
 
 CACHEABLE: Final = frozenset(get_args(CacheableMethod))
 """Modern results of these must say how long they hold."""
@@ -146,7 +145,7 @@ def with_envelope(params: Mapping[str, Any] | None, meta: Mapping[str, Any]) -> 
 
 def with_runtime(capabilities: Wire) -> Wire:
     """Return what a host can do, and that approvals are got for it."""
-    return {**capabilities, "extensions": {**_object(capabilities.get("extensions")), OWN_RUNTIME: {}}}
+    return {**capabilities, "extensions": {**_object(capabilities.get("extensions")), RUNTIME_EXTENSION: {}}}
 
 
 def through_runtime(params: Mapping[str, Any]) -> Wire:

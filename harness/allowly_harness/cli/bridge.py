@@ -139,9 +139,9 @@ class _Bridging:
     ) -> int:
         from allowly_harness.bridge import open_bridge
         from allowly_harness.bridge.reaching import Reach
-        from allowly_harness.cli.opening import _variables  # pyright: ignore[reportPrivateUsage] - see its own caller
+        from allowly_harness.cli.opening import variables_for
 
-        reach = Reach(spec, await _variables(target, authority) | target.variables)
+        reach = Reach(spec, await variables_for(target, authority) | target.variables)
         async with AsyncExitStack() as stack:
             approver = None if self.ask == "host" else await self._terminal(stack, spec.info.name)
             opened = await stack.enter_async_context(

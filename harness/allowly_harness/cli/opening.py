@@ -149,7 +149,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
 
     async with open_authority(settings) as authority, AsyncExitStack() as stack:
         target = stack.enter_context(delivering(target))
-        variables = await _variables(target, authority)
+        variables = await variables_for(target, authority)
         connection = connect(
             target.server,
             approver=approver,
@@ -176,7 +176,8 @@ def _load(settings: Settings) -> None:
         import_module(name)
 
 
-async def _variables(target: Target, authority: OpenAuthority | None) -> dict[str, str]:
+async def variables_for(target: Target, authority: OpenAuthority | None) -> dict[str, str]:
+    """Return what a started server is told of the authority, beside the variables that the user gives it."""
     if authority is None:
         return {}
     if target.mail is not None:

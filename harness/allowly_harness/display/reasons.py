@@ -40,6 +40,8 @@ _SENTENCES: Final = MappingProxyType(
         "authorization_granted_via_confirmation": "A person has confirmed this call.",
         "authorization_granted_via_escalation": "The approver has approved this call.",
         "arguments_not_canonical": "The arguments cannot be written in a form that could be approved.",
+        "denied_by_user": "The person said no, in the form that the server showed them.",
+        "confirmation_gone": "The server's question was answered already, or has run out.",
         "call_malformed": "The call is not one that could be approved.",
         "gate_not_innermost": "The server's guard is not where it must be, so the call was stopped.",
         "check_input_unavailable": "The server could not say what to check, so the call was stopped.",

@@ -21,6 +21,9 @@ MAX_TTL_SECONDS: Final = 300
 APPROVAL_META: Final = "allowly-harness/approval"
 """The key in `_meta` of every guarded result: `{outcome, rounds, digest}`."""
 
+RUNTIME_EXTENSION: Final = "allowly-harness/approvals"
+"""The extension that our clients declare to servers: a guard that could ask the client itself leaves it to us."""
+
 MAX_REASON_CHARACTERS: Final = 500
 """The longest reason, note or reply that is kept of what a person typed."""
 

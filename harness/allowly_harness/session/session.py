@@ -24,7 +24,7 @@ from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.performing.asking import Clock
 from allowly_harness.performing.performer import Journal, utc_now
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
-from allowly_harness.protocol.models import ServerInfo, ToolInfo
+from allowly_harness.protocol.models import RUNTIME_EXTENSION, ServerInfo, ToolInfo
 from allowly_harness.session.conversing import Conversing, find_tool, remember
 from allowly_harness.session.inputs import ServerInputs
 from allowly_harness.session.losing import CLOSED_HERE, Loss, WatchedStream
@@ -94,6 +94,7 @@ class ApprovingClientSession(ClientSession):
         self._refused = _refused_kinds(given, self.desk)
         if given.get("elicitation_callback") is None and self.desk.can_elicit:
             given["elicitation_callback"] = self._on_elicit
+        given["extensions"] = {RUNTIME_EXTENSION: {}} | dict(given.get("extensions") or {})
         if given.get("read_stream") is not None:
             given["read_stream"] = WatchedStream(given["read_stream"], self._loss)
         super().__init__(**{name: value for name, value in given.items() if name != "self"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -10,15 +12,17 @@ import mcp
 import pytest
 from fastmcp.server.context import Context as FastMCPContext
 from mcp.client import advertise
+from mcp.shared.memory import create_client_server_memory_streams
 
 from allowly_harness import Answer, connect
+from allowly_harness.adapters import ApprovingClient
 from allowly_harness.approvers.elicitation import ElicitationReply
+from allowly_harness.protocol.models import RUNTIME_EXTENSION
 
 pytestmark = pytest.mark.anyio
 kinds = pytest.mark.parametrize("kind", ["fastmcp", "mcpserver", "lowlevel"])
 YES = {"decision": "approve"}
 KEY = "allowly-approval"
-OWN_RUNTIME = "allowly-harness/approvals"
 
 
 def decision(result: Any) -> str:
@@ -54,7 +58,7 @@ async def test_whoever_is_not_asked_gets_the_blocked_result_to_the_byte(kind, as
     how = {
         "nobody": {},
         "a legacy host": {"era": "legacy", **host.options(library)},
-        "our runtime": {**host.options(library), "extensions": [advertise(OWN_RUNTIME)]},
+        "our runtime": {**host.options(library), "extensions": [advertise(RUNTIME_EXTENSION)]},
     }[asked_by]
     results = []
     for mw in (bench.guard(authority=Fixed()), asking(authority=Fixed())):
@@ -143,37 +147,32 @@ class Person:
         return ElicitationReply.accept(YES)
 
 
-@pytest.mark.parametrize(
-    ("extensions", "cards", "forms"), [({OWN_RUNTIME: {}}, 1, 0), (None, 0, 1)], ids=["declared", "not-declared"]
-)
-async def test_our_own_session_asks_its_person_once(extensions, cards, forms, bench, asking):
+@pytest.mark.parametrize("kind", ["session", "client"])
+async def test_our_own_clients_ask_their_person_once_and_with_a_card(kind, bench, asking):
     user, person = await bench.authority.grant(confirm=("send",)), Person()
     server = bench.build("lowlevel", asking())
     with anyio.fail_after(10):
-        async with _in_memory(server, bench, person, extensions) as session:
-            result = await session.call_tool("send", {"user_id": user, "text": "5"})
+        async with _ours(kind, server, bench, person) as ours:
+            result = await ours.call_tool("send", {"user_id": user, "text": "5"})
 
     assert result.content[0].text == "sent"
-    assert (len(person.cards), len(person.forms)) == (cards, forms)
+    assert (len(person.cards), person.forms) == (1, [])
     assert bench.texts() == ["5"]
 
 
-def _in_memory(server: Any, bench: Any, person: Person, extensions: Any) -> Any:
-    from contextlib import asynccontextmanager
+def _ours(kind: str, server: Any, bench: Any, person: Person) -> Any:
+    options = {"approver": person, "authority": bench.authority.client, "name": "guarded"}
+    if kind == "client":
+        return ApprovingClient(server, **options)
+    return connect(_transport(server), era="modern", **options)
 
-    from mcp.shared.memory import create_client_server_memory_streams
 
-    @asynccontextmanager
-    async def transport() -> Any:
-        async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as group:
-            group.start_soon(server.run, *theirs, server.create_initialization_options())
-            yield ours
-            group.cancel_scope.cancel()
-
-    options = {} if extensions is None else {"extensions": extensions}
-    return connect(
-        transport(), approver=person, authority=bench.authority.client, era="modern", name="guarded", **options
-    )
+@asynccontextmanager
+async def _transport(server: Any) -> AsyncIterator[Any]:
+    async with create_client_server_memory_streams() as (ours, theirs), anyio.create_task_group() as group:
+        group.start_soon(server.run, *theirs, server.create_initialization_options())
+        yield ours
+        group.cancel_scope.cancel()
 
 
 class Fixed:
