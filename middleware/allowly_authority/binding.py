@@ -59,6 +59,14 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of_strings(*texts: str) -> str:
+    """Return the digest of strings as a canonical JSON array, of any length.
+
+    Canonical arguments among them may be quoted to more than `MAX_ARGUMENT_BYTES`.
+    """
+    return digest_of("[" + ",".join(map(_quote, texts)) + "]")
+
+
 def bound_resource(tool: str, arguments_json: str) -> str:
     """Name one tool with one set of arguments, for the `resource` field of a check.
 

@@ -107,6 +107,13 @@ def test_the_digest_is_the_same_on_every_machine_and_in_every_version() -> None:
     assert call.resource == bound_resource("pay", '{"amount":5,"to":"ada"}')
 
 
+def test_a_call_of_any_allowed_size_has_a_digest():
+    """Quoted once more, these arguments are longer than the limit for arguments."""
+    call = ToolCall("mail", "send_email", {"body": "\\" * 1_500_000})
+
+    assert len(call.digest) == 64
+
+
 @given(st.lists(st.tuples(TEXT, TEXT, ARGUMENTS), min_size=2, max_size=2))
 def test_different_calls_have_different_digests(pair: list[tuple[str, str, dict[str, Any]]]) -> None:
     one, two = (ToolCall(*parts) for parts in pair)

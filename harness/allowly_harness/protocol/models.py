@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self
 
-from allowly_authority.binding import bound_resource, canonical_json, digest_of
+from allowly_authority.binding import bound_resource, canonical_json, digest_of_strings
 
 DEFAULT_TTL_SECONDS: Final = 60
 """How long an approval opens a call, unless the person says otherwise. The API's own default."""
@@ -78,7 +78,7 @@ class ToolCall:
     @property
     def digest(self) -> str:
         """SHA-256, in hexadecimal, over server, tool and canonical arguments."""
-        return digest_of(canonical_json([self._server, self._tool, self._canonical]))
+        return digest_of_strings(self._server, self._tool, self._canonical)
 
     @property
     def resource(self) -> str:
