@@ -16,7 +16,11 @@ from allowly_middleware import AllowlyMCPMiddleware
 
 def build(runs: Path, base_url: str, authorization_id: str, key: str) -> MCPServer:
     guard = AllowlyMCPMiddleware(
-        key, lambda user: authorization_id, base_url=base_url, user_id_fn=lambda context: "usr_7"
+        key,
+        lambda user: authorization_id,
+        base_url=base_url,
+        user_id_fn=lambda context: "usr_7",
+        check_timeout_seconds=30,
     )
     server = MCPServer("mail", middleware=[guard], log_level="ERROR")
 

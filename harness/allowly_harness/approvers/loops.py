@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,7 +23,8 @@ Reply = TypeVar("Reply")
 class OtherLoopApprover:
     """Hands every question to an approver that lives in another loop, and the answer back.
 
-    Cancelling goes the same way. When that loop ends, open questions end without an answer.
+    Cancelling goes the same way. When that loop ends, open questions end without an answer. Make it where
+    the prompt or the app runs: its questions see the context variables that are set there.
 
     Args:
         approver: Used in `loop` only.
@@ -32,6 +34,7 @@ class OtherLoopApprover:
     def __init__(self, approver: Approver, loop: asyncio.AbstractEventLoop) -> None:
         self._approver = approver
         self._loop = loop
+        self._context = contextvars.copy_context()
 
     @property
     def handles_expiry(self) -> bool:
@@ -81,7 +84,7 @@ class OtherLoopApprover:
             return await ask()
         asked: Coroutine[Any, Any, Reply] = _awaited(ask)
         try:
-            waiting = asyncio.run_coroutine_threadsafe(asked, self._loop)
+            waiting = self._context.copy().run(asyncio.run_coroutine_threadsafe, asked, self._loop)
         except RuntimeError:  # it was closed at this very moment
             asked.close()
             return missing

@@ -16,7 +16,8 @@ from prompt_toolkit.keys import Keys
 from prompt_toolkit.shortcuts import CompleteStyle
 
 from allowly_harness.approvers.chat.arguments import is_unfinished
-from allowly_harness.approvers.chat.console import BaseLine, Console
+from allowly_harness.approvers.chat.console import Console
+from allowly_harness.approvers.chat.hosts import BaseLine
 from allowly_harness.approvers.chat.text import STYLE, is_dumb, plain_lines, say, terminal_output
 from allowly_harness.chat.commands import MAX_COMMAND_CHARACTERS
 

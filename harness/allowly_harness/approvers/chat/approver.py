@@ -7,15 +7,19 @@ is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import anyio
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
 
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.chat.console import Console, Place
 from allowly_harness.approvers.chat.editor import EditFile, edit_file_with, editor_command
 from allowly_harness.approvers.chat.elicit import ask_for
+from allowly_harness.approvers.chat.hosts import BaseLine
 from allowly_harness.approvers.chat.question import PutAside, Question, closing_words
 from allowly_harness.approvers.chat.reply import DrawCode, draw_code
 from allowly_harness.approvers.chat.text import columns, is_terminal, say
@@ -74,7 +78,7 @@ class ChatApprover:
         self.queue = PendingQueue(self.clock)
         self.console = console or Console()
         self.console.describe = describe_pending
-        self.console.announce = _announcement
+        self.console.announce = self._announcement
         self._draw_code = draw_code
         self._terminal = terminal
         self._keeps_open = keeps_open
@@ -144,6 +148,29 @@ class ChatApprover:
         """Note why a question is about to be cancelled, so that the line about it can say so."""
         self.queue.withdraw(request, closure)
 
+    @asynccontextmanager
+    async def beside(
+        self, prompt: PromptSession[Any] | Application[Any], *, draft: Callable[[], bool] | None = None
+    ) -> AsyncGenerator[None]:
+        """Read a line of your own program: `async with approver.beside(session): await session.prompt_async()`.
+
+        Waits first until no question is open, so that two prompts never read one terminal. Inside, questions
+        open over the prompt, but not over a draft: then a line above it says that one waits, and it opens
+        when the draft is sent or emptied. Without this, a question opens once nothing was typed for 0.4 s, or
+        after 5 s.
+
+        Args:
+            prompt: What reads; it is hidden while a question is open, and comes back with what stood there.
+            draft: Tells whether something stands there unsent; by default, whether there is any text.
+        """
+        await self.console.idle()
+        base = BaseLine(prompt, draft=draft)
+        try:
+            with self.console.reading(base):
+                yield
+        finally:
+            base.leave()
+
     async def _asked(self, item: PendingQuestion, place: Place) -> Answer:
         while True:
             with anyio.move_on_after(item.deadline.remaining + GRACE_SECONDS):
@@ -176,6 +203,18 @@ class ChatApprover:
                 self.console.notice(f"#{item.number} {closing_words(item.closure)}", "warning")
             raise
 
+    def _announcement(self, items: list[Pending]) -> str:
+        first = items[0]
+        name = (
+            one_line(first.request.server.name, 40).text
+            if isinstance(first, PendingElicitation)
+            else identifier(first.request.call.tool).text
+        )
+        left = "" if isinstance(first, PendingElicitation) else f", {first.deadline.left} left"
+        more = f" and {len(items) - 1} more" if len(items) > 1 else ""
+        how = "/pending opens it" if self.console.has_prompt else "it opens when your line is sent or empty"
+        return f"approval waiting: #{first.number} {name}{left}{more}: {how}"
+
     def _others(self, item: Pending) -> int:
         return sum(1 for one in self.queue.items if one is not item and not isinstance(one, PendingWait))
 
@@ -201,15 +240,3 @@ def _state(item: Pending) -> Shown:
         who = one_line(item.request.escalation_to or "an approver", 40)
         return joined([f"{item.deadline.left} left, waits for ", '"', who, '"'])
     return own(f"{item.deadline.left} left, you")
-
-
-def _announcement(items: list[Pending]) -> str:
-    first = items[0]
-    name = (
-        one_line(first.request.server.name, 40).text
-        if isinstance(first, PendingElicitation)
-        else identifier(first.request.call.tool).text
-    )
-    left = "" if isinstance(first, PendingElicitation) else f", {first.deadline.left} left"
-    more = f" and {len(items) - 1} more" if len(items) > 1 else ""
-    return f"approval waiting: #{first.number} {name}{left}{more}: /pending opens it"

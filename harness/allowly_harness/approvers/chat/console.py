@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app_or_none, in_terminal
-from prompt_toolkit.formatted_text import fragment_list_to_text, to_formatted_text
 
-from allowly_harness.approvers.chat.text import draw, is_dumb, say, terminal_output
+from allowly_harness.approvers.chat.hosts import MAX_POSTPONED_SECONDS, BaseLine, UnknownHost
+from allowly_harness.approvers.chat.taking import running_app, taken_terminal
+from allowly_harness.approvers.chat.text import draw, drop_typed_ahead, is_dumb, say, terminal_output
 from allowly_harness.approvers.pending import Pending, PendingElicitation, PendingWait
 from allowly_harness.display.layout import Line
 
@@ -32,37 +31,6 @@ BURST_SECONDS: Final = 0.1
 
 MAX_NOTICES: Final = 200
 """Most lines that are kept while a question is open; the oldest ones are dropped and counted."""
-
-
-class BaseLine:
-    """The line that a person types on while nothing is asked.
-
-    Args:
-        session: Reads it.
-    """
-
-    def __init__(self, session: PromptSession[str]) -> None:
-        self._session = session
-        self.last_key = float("-inf")
-        self.changed: Callable[[], None] = lambda: None
-        session.default_buffer.on_text_changed += self._touched
-        session.app.key_processor.before_key_press += self._touched
-
-    @property
-    def draft(self) -> bool:
-        """Whether something stands there that was not sent."""
-        return bool(self._session.default_buffer.text)
-
-    def write_again(self) -> None:
-        """Write prompt and draft once more, on terminals where nothing is redrawn."""
-        output = terminal_output()
-        output.write(fragment_list_to_text(to_formatted_text(self._session.message)))
-        output.write(self._session.default_buffer.text)
-        output.flush()
-
-    def _touched(self, _: object) -> None:
-        self.last_key = asyncio.get_running_loop().time()
-        self.changed()
 
 
 @dataclass(eq=False)
@@ -118,6 +86,7 @@ class Console:
         self._holder: Place | None = None
         self._places: list[Place] = []
         self._base: BaseLine | None = None
+        self._host = UnknownHost()
         self._evict: Callable[[], None] | None = None
         self._freed = anyio.Event()
         self._notices: deque[tuple[Line, ...] | tuple[str, str]] = deque()
@@ -148,9 +117,14 @@ class Console:
         """Use the terminal once `place.granted`, with the base line out of the way."""
         try:
             self.end_status()
-            async with in_terminal():
+            async with taken_terminal():
                 self._list_new(place)
-                yield
+                try:
+                    yield
+                finally:
+                    if place.item is not None:
+                        # What was typed behind an answer is no command for whoever reads next.
+                        drop_typed_ahead()
         finally:
             place.granted = anyio.Event()
             place.wanted = False
@@ -219,20 +193,25 @@ class Console:
         wanted = [place for place in self._places if place.wanted or place.item is None]
         ready = wanted or self._ready()
         if ready:
+            self._host.forget()
             self._holder = min(ready, key=lambda place: place.order)
             self._holder.granted.set()
 
     def _ready(self) -> list[Place]:
         waiting = [place for place in self._places if not place.aside]
         if not waiting:
+            self._host.forget()
             return []
         if self._base is not None and self._base.draft:
             self._announce([place for place in waiting if not place.announced])
             return []
         now = asyncio.get_running_loop().time()
-        pause = min(place.since for place in waiting) + self._burst - now
+        first = min(place.since for place in waiting)
+        pause = first + self._burst - now
         if self._base is not None:
             pause = max(pause, self._base.last_key + self._quiet - now)
+        elif now - first < MAX_POSTPONED_SECONDS:
+            pause = max(pause, self._host.last_key(now) + self._quiet - now)
         if pause > 0:
             self._look_again(pause)
             return []
@@ -267,8 +246,8 @@ class Console:
 
     @property
     def is_read(self) -> bool:
-        """Whether somebody reads a base line already."""
-        return self._base is not None
+        """Whether somebody reads a line already: one that was told of, a question, or the program around."""
+        return self._base is not None or self._holder is not None or running_app() is not None
 
     # --- lines that nobody asked for ---------------------------------------------------------------
 
@@ -320,15 +299,14 @@ class Console:
     def _print_notices(self) -> None:
         if self._holder is not None or not self._notices or self._printing is not None:
             return
-        app = get_app_or_none()
-        if app is None or not app.is_running:
+        if running_app() is None:
             self._print_all()
             return
         self._printing = asyncio.get_running_loop().create_task(self._print_over())
 
     async def _print_over(self) -> None:
         try:
-            async with in_terminal():
+            async with taken_terminal():
                 if is_dumb():
                     say("")
                 self._print_all()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import anyio
-from prompt_toolkit.application import in_terminal
 
 from allowly_harness.approvers.chat.interrupts import on_ctrl_c
+from allowly_harness.approvers.chat.taking import taken_terminal
 
 EDITOR_SECONDS: Final = 3_600.0
 """How long an editor may stay open; after that it is ended and nothing of it is taken."""
@@ -69,7 +69,7 @@ async def _edit(command: tuple[str, ...], text: str, suffix: str, seconds: float
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-            async with in_terminal():
+            async with taken_terminal():
                 await _run((*command, str(path)), seconds)
             return _read(path)
     except OSError as error:

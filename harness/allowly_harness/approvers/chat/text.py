@@ -103,6 +103,11 @@ def draw(lines: Iterable[Line], *, styled: list[tuple[str, str]] | None = None) 
     output.flush()
 
 
+def drop_typed_ahead() -> None:
+    """Throw away the keys that prompt-toolkit read behind the end of a line, and keeps for the next prompt."""
+    clear_typeahead(get_app_session().input)
+
+
 def flush_input(session: PromptSession[str]) -> None:
     """Throw away what was typed before now: in prompt-toolkit's own store and in the terminal's buffer."""
     source = session.app.input

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import anyio
-from prompt_toolkit.application import in_terminal
 
-from allowly_harness.approvers.chat.console import BaseLine, Console, Place
+from allowly_harness.approvers.chat.console import Console, Place
+from allowly_harness.approvers.chat.hosts import BaseLine
 from allowly_harness.approvers.chat.question import closing_words
+from allowly_harness.approvers.chat.taking import taken_terminal
 from allowly_harness.approvers.chat.text import QuestionLine, say
 from allowly_harness.approvers.pending import PendingWait
 from allowly_harness.display.clock import Clock, duration
@@ -17,6 +18,9 @@ from allowly_harness.protocol.models import Answer
 
 REPORT_SECONDS: Final = 30.0
 """The shortest pause between two lines about one wait that nobody looks at."""
+
+LOOK_SECONDS: Final = 0.5
+"""How often a wait behind another prompt looks whether that prompt is gone."""
 
 QUIET_REPORT_SECONDS: Final = 600.0
 """The longest one, for a wait of which there is nothing new; it doubles from line to line."""
@@ -48,6 +52,10 @@ class Waiting:
     async def run(self) -> Answer:
         """Wait until the person says something; cancelled when the escalation is decided."""
         say_now = not self._console.is_read
+        if not say_now and not self._console.has_prompt:
+            # Nothing else in a program that is not ours says so.
+            until = f"until {self._item.deadline.local_time}"
+            self._console.notice(f'#{self._item.number} waiting for "{self._who}", {until}', "note")
         try:
             while True:
                 if say_now and not self._console.is_read:
@@ -69,7 +77,7 @@ class Waiting:
         answer: Answer | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(self._let_go, group.cancel_scope)
-            async with in_terminal():
+            async with taken_terminal():
                 with self._console.reading(self._base, evict=self._evicted.set):
                     answer = await self._read()
             group.cancel_scope.cancel()
@@ -112,7 +120,7 @@ class Waiting:
         said, pause = self._status.problem, REPORT_SECONDS
         while not self._place.asked_for.is_set():
             with anyio.move_on_after(pause):
-                await self._place.asked_for.wait()
+                await self._wanted()
                 return
             changed = self._status.problem != said
             said = self._status.problem
@@ -122,6 +130,14 @@ class Waiting:
                 f'#{self._item.number} still waiting for "{self._who}", {self._waited}, {self._checked}{problem}',
                 "note",
             )
+
+    async def _wanted(self) -> None:
+        """Wait until the person asks for it or, where they have no way to, until nothing else is on the line."""
+        if self._console.has_prompt:
+            await self._place.asked_for.wait()
+        while self._console.is_read and not self._place.asked_for.is_set():
+            with anyio.move_on_after(LOOK_SECONDS):
+                await self._place.asked_for.wait()
 
     @property
     def _waited(self) -> str:
