@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import mcp_types as types
 import pytest
 from mcp import Client, MCPError
 
@@ -374,6 +375,25 @@ async def test_a_guard_that_could_ask_the_host_itself_leaves_it_to_the_bridge_g1
         connected(bridge, modern=True, capabilities=FORMS) as host,
     ):
         result = await call(host, deciding("approve"))
+
+    assert host.asked == []
+    assert result["_meta"][APPROVAL_META]["outcome"] == "denied_by_person"
+    assert office.sent == []
+
+
+async def test_no_envelope_of_a_legacy_hosts_own_has_the_guard_ask_the_host_g11(
+    office: Any, bridging: Any, connected: Any
+) -> None:
+    async def person(request: Any) -> Answer:
+        return Answer.deny()
+
+    office.guard = office.guard_that_asks_clients
+    own = {types.CLIENT_CAPABILITIES_META_KEY: FORMS, "kept": 1}
+    async with (
+        bridging(office.low, authority=office.authority, approver=person, era="modern") as bridge,
+        connected(bridge, modern=False, capabilities=FORMS) as host,
+    ):
+        result = await call(host, deciding("approve"), {**CALL, "_meta": own})
 
     assert host.asked == []
     assert result["_meta"][APPROVAL_META]["outcome"] == "denied_by_person"

@@ -139,8 +139,13 @@ def envelope(host: Announcement, log_level: str | None = None) -> Wire:
 
 
 def with_envelope(params: Mapping[str, Any] | None, meta: Mapping[str, Any]) -> Wire:
-    """Return params that carry `meta`; what they carry themselves comes first."""
-    return {**(params or {}), "_meta": {**meta, **_object((params or {}).get("_meta"))}}
+    """Return params that carry `meta`, and nothing else that says who sends them.
+
+    A host of the handshake's era could put an envelope of its own into its request, and take back in it what the
+    bridge says: that approvals are got for it, and so that the guard is not to ask the host (design G11).
+    """
+    kept = without_envelope(params)
+    return {**kept, "_meta": {**_object(kept.get("_meta")), **meta}}
 
 
 def with_runtime(capabilities: Wire) -> Wire:
