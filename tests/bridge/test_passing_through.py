@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mcp import MCPError
 
 from allowly_harness.bridge import link
-from allowly_harness.bridge.results import carried, harmless, wire_of
+from allowly_harness.bridge.results import carried, harmless, harmless_error, wire_of
 from allowly_harness.protocol.models import APPROVAL_META
 
 pytestmark = pytest.mark.anyio
@@ -299,6 +299,44 @@ def test_a_decision_that_comes_by_another_way_than_a_call_is_without_its_nonce()
 
     assert "nonce_1234567890" not in repr(harmless(raw))
     assert harmless(raw)["content"][0]["x"] == 1
+
+
+NONCE = "nonce_1234567890"
+QUOTED = json.dumps({"confirm_nonce": NONCE})
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"isError": True, "content": [{"type": "text", "text": QUOTED, "annotations": 5}]},
+        {"isError": True, "content": [{"type": "resource", "resource": {"uri": "a:b", "text": QUOTED}}]},
+        {"isError": True, "content": [{"type": "text", "text": str({"confirm_nonce": NONCE})}]},
+        {"isError": True, "content": [], "structuredContent": {"result": QUOTED}},
+        {"isError": True, "content": [], "_meta": {"decision": {"escalation_id": NONCE}}},
+        {"isError": True, "content": [], "more": {"confirm_nonce": NONCE}},
+        {"isError": 1, "content": [{"type": "text", "text": QUOTED}]},
+        {"isError": "true", "content": [{"type": "text", "text": QUOTED}]},
+    ],
+)
+async def test_a_nonce_in_any_part_of_an_error_result_stays_in_the_bridge_g7(
+    raw_server: Any, bridging: Any, connected: Any, raw: dict[str, Any]
+) -> None:
+    server = raw_server(tools__call=raw)
+
+    async with bridging(server.low) as bridge, connected(bridge, modern=False) as host:
+        result = await host.request("tools/call", {"name": "t", "arguments": {}})
+
+    assert NONCE not in repr(result)
+    assert NONCE not in repr(harmless(raw))
+
+
+@pytest.mark.parametrize(
+    ("message", "data"), [(str({"confirm_nonce": NONCE}), None), ("no", QUOTED), ("no", {"detail": QUOTED})]
+)
+def test_a_nonce_in_any_part_of_an_error_stays_in_the_bridge_g7(message: str, data: Any) -> None:
+    error = harmless_error(MCPError(0, message, data))
+
+    assert NONCE not in repr((error.message, error.data))
 
 
 async def test_a_decision_that_a_guard_raises_is_without_its_nonce_g7(

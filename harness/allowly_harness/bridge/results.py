@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from allowly_harness.bridge.eras import Wire, is_input_required
 from allowly_harness.protocol.models import APPROVAL_META
-from allowly_harness.session.redaction import without_bearers
+from allowly_harness.session.redaction import struck_out
 
 
 class CarriedResult(types.CallToolResult):
@@ -25,7 +25,7 @@ class CarriedResult(types.CallToolResult):
     @classmethod
     def of(cls, raw: Wire) -> CarriedResult:
         """Carry a result."""
-        failed = raw.get("isError") is True
+        failed = is_failed(raw)
         listed = raw.get("content")
         content = [_block(block) if failed else block for block in listed] if isinstance(listed, list) else []
         meta = raw.get("_meta")
@@ -49,7 +49,8 @@ class CarriedResult(types.CallToolResult):
             out.pop("_meta", None)
             if self.meta:
                 out["_meta"] = dict(self.meta)
-        return out
+        # Once more, over all of it: also over blocks and fields that the conversation has not looked at.
+        return struck_out(out) if self.is_error else out
 
 
 class CarriedInputRequired(types.InputRequiredResult):
@@ -94,7 +95,13 @@ def harmless(raw: Wire) -> Wire:
     meta = raw.get("_meta")
     if isinstance(meta, dict) and APPROVAL_META in meta:
         raw = {**raw, "_meta": {name: value for name, value in meta.items() if name != APPROVAL_META}}
-    return wire_of(without_bearers(CarriedResult.of(raw))) if raw.get("isError") is True else raw
+    return wire_of(CarriedResult.of(raw)) if is_failed(raw) else raw
+
+
+def is_failed(raw: Wire) -> bool:
+    """Tell whether a result is an error. What is neither true nor false is one: hosts may take it for true."""
+    said = raw.get("isError")
+    return said is not None and said is not False
 
 
 def harmless_error(error: MCPError) -> MCPError:
