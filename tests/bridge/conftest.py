@@ -120,15 +120,17 @@ async def raw_host(
     modern: bool,
     capabilities: Wire | None = None,
     answer: Answering | None = None,
+    start: bool = True,
 ) -> AsyncGenerator[RawHost]:
-    """Connect a raw host, handshake included."""
+    """Connect a raw host, by default with the handshake."""
     async with transport as (read, write), anyio.create_task_group() as group:
         host = RawHost(JSONRPCDispatcher(read, write), modern, capabilities or {}, answer=answer)
 
         async def ignore(*_: Any) -> None: ...
 
         await group.start(host.dispatcher.run, host.respond, ignore, host.note)
-        await host.start()
+        if start:
+            await host.start()
         yield host
         group.cancel_scope.cancel()
 

@@ -18,7 +18,7 @@ from allowly_harness.bridge.approvals import Approvals
 from allowly_harness.bridge.forwarding import Forwarder
 from allowly_harness.bridge.held import Holds
 from allowly_harness.bridge.stdio import standard_streams
-from allowly_harness.bridge.upstream import Transport
+from allowly_harness.bridge.upstream import START_SECONDS, Transport
 from allowly_harness.bridge.upstreams import Upstreams
 from allowly_harness.connection import Era
 from allowly_harness.protocol.models import ServerInfo
@@ -98,6 +98,7 @@ async def open_bridge(
     authority: AuthorityClient | None,
     era: Era = "auto",
     timeout: float = 300.0,  # noqa: ASYNC109 - the server's, for each of its answers
+    start_timeout: float = START_SECONDS,
     several_hosts: bool = False,
     last_words: Callable[[], str] = str,
     **options: Unpack[ApprovalOptions],
@@ -111,6 +112,7 @@ async def open_bridge(
         authority: Where answers are reported. It is not closed.
         era: "legacy", "modern", or "auto": that of the host first, then the other.
         timeout: How long the server may take to answer one request, in seconds.
+        start_timeout: How long it may take to start and to agree on a version, in seconds.
         several_hosts: Whether several hosts may be connected at a time, as over HTTP.
         last_words: Returns the last line of a started server's log, for messages.
         options: See `ApprovingClientSession`. The default of `requester` is what the host calls itself.
@@ -121,8 +123,16 @@ async def open_bridge(
     desk = approver if isinstance(approver, Desk) or approver is None else Desk(approver)
     approvals = Approvals(desk, authority, server, **options)
     async with anyio.create_task_group() as group:
-        link_options = {"era": era, "timeout": timeout, "label": server.configured or server.name}
-        upstreams = Upstreams(group, reach, several_hosts=several_hosts, last_words=last_words, **link_options)
+        upstreams = Upstreams(
+            group,
+            reach,
+            several_hosts=several_hosts,
+            last_words=last_words,
+            era=era,
+            timeout=timeout,
+            start_timeout=start_timeout,
+            label=server.configured or server.name,
+        )
         low: Server[Any] = Server(server.name)
         low.middleware.append(Forwarder(upstreams, Holds(group), approvals, server.name))
         try:

@@ -24,11 +24,14 @@ from mcp.shared.transport_context import TransportContext
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from allowly_harness.bridge.eras import Announcement, Wire, envelope, handshake, headers_for
-from allowly_harness.connection import CONNECT_SECONDS, Era
+from allowly_harness.connection import Era
 from allowly_harness.protocol.errors import ServerUnreachable, innermost
 
+START_SECONDS: Final = 60.0
+"""How long a server may take to start and to agree on a version; the first `npx -y` of one downloads it."""
+
 DISCOVER_SECONDS: Final = 10.0
-"""How long a server may take to say that it knows no `server/discover`; the SDK's own limit."""
+"""How long `server/discover` is waited for before the handshake is tried; the SDK's own limit."""
 
 MAX_QUEUED: Final = 4096
 """How many notifications of a server may wait for the host; more are dropped, and the log says so."""
@@ -60,6 +63,7 @@ class Upstream:
         transport: Opens the connection; entered once.
         era: "legacy", "modern", or "auto": that of the host first, then the other.
         timeout: How long the server may take to answer one request, in seconds.
+        start_timeout: How long it may take to start and to agree on a version, in seconds.
         words: Takes what the server says of its own accord.
         label: What the server is called, for messages.
         last_words: Returns the last line of a started server's log.
@@ -78,6 +82,7 @@ class Upstream:
         *,
         era: Era,
         timeout: float,
+        start_timeout: float,
         words: ServerWords,
         label: str,
         last_words: Callable[[], str] = str,
@@ -85,6 +90,7 @@ class Upstream:
         self._transport = transport
         self._era: Era = era
         self._timeout = timeout
+        self._start_timeout = start_timeout
         self._words = words
         self._label = label
         self._last_words = last_words
@@ -119,7 +125,7 @@ class Upstream:
         ready = False
         # The limit is lifted when the server is there: leaving a scope before what was opened in it is not allowed.
         limit = self._reaching
-        limit.deadline = anyio.current_time() + CONNECT_SECONDS
+        limit.deadline = anyio.current_time() + self._start_timeout
         try:
             with limit:
                 async with AsyncExitStack() as stack:
@@ -186,18 +192,34 @@ class Upstream:
         return await self._words.asked(method, dict(params or {}))
 
     async def _agree(self, dispatcher: JSONRPCDispatcher[TransportContext], host: Announcement) -> None:
-        first = self._era if self._era != "auto" else "modern" if host.modern else "legacy"
-        ways = [self._discover, self._initialize] if first == "modern" else [self._initialize, self._discover]
-        if self._era == "auto":
-            try:
-                await ways[0](dispatcher, host)
-            except MCPError as error:
-                if error.code == types.CONNECTION_CLOSED:
-                    raise
-                logger.info("The server does not speak the era of the host (%s).", error.code)
-                await ways[1](dispatcher, host)
+        if self._era == "modern":
+            await self._discover(dispatcher, host)
+        elif self._era == "legacy":
+            await self._initialize(dispatcher, host)
+        elif host.modern:
+            await self._agree_modern_first(dispatcher, host)
         else:
-            await ways[0](dispatcher, host)
+            try:
+                await self._initialize(dispatcher, host)
+            except MCPError as error:
+                _check_other_era(error)
+                await self._discover(dispatcher, host)
+
+    async def _agree_modern_first(self, dispatcher: JSONRPCDispatcher[TransportContext], host: Announcement) -> None:
+        try:
+            await self._discover(dispatcher, host, DISCOVER_SECONDS)
+        except MCPError as error:
+            _check_other_era(error)
+            await self._fall_back(dispatcher, host)
+
+    async def _fall_back(self, dispatcher: JSONRPCDispatcher[TransportContext], host: Announcement) -> None:
+        try:
+            await self._initialize(dispatcher, host)
+        except MCPError as error:
+            # A slow server has taken the question that was given up, and with it become one that refuses the handshake.
+            if error.code != types.UNSUPPORTED_PROTOCOL_VERSION:
+                raise
+            await self._discover(dispatcher, host)
 
     async def _initialize(self, dispatcher: JSONRPCDispatcher[TransportContext], host: Announcement) -> None:
         options: CallOptions = {"cancel_on_abandon": False}
@@ -209,10 +231,14 @@ class Upstream:
         if host.modern:
             await self.notify("notifications/initialized", {})
 
-    async def _discover(self, dispatcher: JSONRPCDispatcher[TransportContext], host: Announcement) -> None:
+    async def _discover(
+        self, dispatcher: JSONRPCDispatcher[TransportContext], host: Announcement, seconds: float = math.inf
+    ) -> None:
         params = {"_meta": envelope(host)}
         headers = headers_for("server/discover", params, LATEST_MODERN_VERSION, modern=True)
-        options: CallOptions = {"cancel_on_abandon": False, "timeout": DISCOVER_SECONDS, "headers": headers}
+        options: CallOptions = {"cancel_on_abandon": False, "headers": headers}
+        if seconds < math.inf:
+            options["timeout"] = seconds
         hello = await dispatcher.send_raw_request("server/discover", params, options)
         supported = hello.get("supportedVersions")
         if not isinstance(supported, list) or LATEST_MODERN_VERSION not in supported:
@@ -279,6 +305,13 @@ class Upstream:
         error = innermost(error)
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else f"{error}" or type(error).__name__
         return f"cannot connect to {self._label}: {reason}{self._last_words()}"
+
+
+def _check_other_era(error: MCPError) -> None:
+    """Raise the error again unless the server may still speak the other era."""
+    if error.code == types.CONNECTION_CLOSED:
+        raise error
+    logger.info("The server does not speak the era of the host (%s).", error.code)
 
 
 async def _ignore(dctx: DispatchContext[TransportContext], method: str, params: Mapping[str, Any] | None) -> None:
