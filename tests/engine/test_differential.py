@@ -1,6 +1,6 @@
 """The decision model against a table that was written from the contract's text, over generated cases."""
 
-from decision_cases import NOW, asks, built, circumstances, grants, odd_contexts, records, standing
+from decision_cases import NOW, asks, built, circumstances, grants, lively, odd_contexts, records, standing
 from decision_table import answer
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ CASES = settings(max_examples=700, deadline=None)
 
 
 @CASES
-@given(grant=st.none() | grants(), ask=asks() | asks(odd_contexts), record=records)
+@given(grant=st.none() | grants() | grants() | lively, ask=asks() | asks(odd_contexts), record=records)
 def test_every_decision_is_the_one_of_the_table(grant, ask, record) -> None:
     authorization, asked = prepared(grant, ask)
     on_record = standing(record, ask, NOW)
@@ -36,7 +36,7 @@ def test_every_decision_is_the_one_of_the_table(grant, ask, record) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(grant=grants(), ask=asks(odd_contexts), record=records)
+@given(grant=grants() | lively, ask=asks(odd_contexts), record=records)
 def test_an_explanation_decides_as_the_decision_does(grant, ask, record) -> None:
     (authorization, asked), on_record = prepared(grant, ask), standing(record, ask, NOW)
     case = (authorization, ask["name"], ask["dialect"], on_record, NOW)
@@ -49,7 +49,7 @@ def test_an_explanation_decides_as_the_decision_does(grant, ask, record) -> None
 
 
 @settings(max_examples=150, deadline=None)
-@given(grant=grants(), ask=asks(odd_contexts), record=records)
+@given(grant=grants() | lively, ask=asks(odd_contexts), record=records)
 def test_what_is_not_asked_for_takes_no_part(grant, ask, record) -> None:
     """A decision over only what `needs` names is the decision over everything."""
     (authorization, asked), on_record = prepared(grant, ask), standing(record, ask, NOW)
@@ -68,7 +68,7 @@ def test_what_is_not_asked_for_takes_no_part(grant, ask, record) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(grant=grants(), ask=asks(), record=records)
+@given(grant=grants() | lively, ask=asks(), record=records)
 def test_a_refusal_by_the_rules_alone_is_a_denial_whatever_is_on_record(grant, ask, record) -> None:
     authorization, asked = prepared(grant, ask)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from decision_cases import DAY, NAMES, NOW, RESOURCES, built, circumstances, contexts, grants
+from decision_cases import DAY, NAMES, NOW, RESOURCES, built, circumstances, contexts, grants, lively
 from decision_table import answer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -160,6 +160,7 @@ class Ledger:
         return bool(pending)
 
 
+sends = st.deferred(lambda: checks.map(lambda ask: ask | {"name": "send"}))
 checks = st.fixed_dictionaries(
     {
         "do": st.just("check"),
@@ -171,17 +172,29 @@ checks = st.fixed_dictionaries(
         "estimate": st.integers(0, 4),
     }
 )
+again = st.fixed_dictionaries({"do": st.just("again"), "pause": st.sampled_from([0, 0, 0, 1, WINDOW - 1, WINDOW])})
+resource_again = st.fixed_dictionaries({"do": st.just("again"), "resource": st.sampled_from(RESOURCES[2:5])})
+context_again = st.fixed_dictionaries({"do": st.just("again"), "context": contexts})
 steps = st.one_of(
     checks,
-    st.fixed_dictionaries({"do": st.just("again"), "pause": st.sampled_from([0, 0, 1, WINDOW - 1, WINDOW])}),
-    st.fixed_dictionaries({"do": st.just("answer"), "yes": st.sampled_from([True, True, True, False])}),
+    again,
+    again,
+    again,
+    resource_again,
+    context_again,
+    context_again,
+    *(st.fixed_dictionaries({"do": st.just("answer"), "yes": st.just(yes)}) for yes in (True, True, True, False)),
     st.fixed_dictionaries({"do": st.just("wait"), "pause": st.sampled_from([1, 299_999, 300_000, DAY - 1, DAY])}),
     st.fixed_dictionaries({"do": st.just("settle"), "at": st.integers(0, 3), "actual": st.integers(0, 4)}),
 )
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(grant=grants(ended=False), first=checks, program=st.lists(steps, max_size=25))
+@given(
+    grant=lively | grants(ended=False),
+    first=checks | checks.map(lambda ask: ask | {"name": "send"}),
+    program=st.lists(steps, max_size=25),
+)
 def test_a_history_goes_as_the_table_says(grant, first, program) -> None:
     """Days end, windows close, approvals are used up, budgets run out: both memories agree at every step."""
     desk, ledger, now, ask = Desk(grant), Ledger(grant), NOW, first
@@ -194,7 +207,7 @@ def test_a_history_goes_as_the_table_says(grant, first, program) -> None:
             if isinstance(settled, Settlement):
                 ledger.allowed[step["at"]][2] = step["actual"]
         elif step["do"] != "wait":
-            ask = step if step["do"] == "check" else ask
+            ask = {**ask, **{name: value for name, value in step.items() if name not in {"do", "pause"}}}
             verdict, said = desk.check(ask, now), ledger.check(ask, now)
             assert (verdict.decision, verdict.reason) == (said["decision"], said["reason"])
         if grant["budget"] is not None:

@@ -12,6 +12,7 @@ from decision_cases import (
     circumstances,
     condition_lists,
     grants,
+    lively,
     policy_conditions,
     records,
     standing,
@@ -31,14 +32,14 @@ def decided(grant, ask, record) -> Verdict:
 
 @CASES
 @given(
-    grant=grants(),
+    grant=grants(of_policy=False) | lively,
     ask=asks(),
     record=records,
     which=st.sampled_from(["confirm", "escalate", "deny", "deny_when", "escalate_when", "confirm_when"]),
     added=condition_lists,
 )
 def test_an_added_rule_never_weakens_an_inline_decision(grant, ask, record, which, added) -> None:
-    assume(not grant["policy"] and ask["name"] in grant["names"])
+    assume(ask["name"] in grant["names"])
     before = decided(grant, ask, record)
     stricter = copy.deepcopy(grant)
     if which in stricter:
@@ -54,7 +55,7 @@ def test_an_added_rule_never_weakens_an_inline_decision(grant, ask, record, whic
 
 @CASES
 @given(
-    grant=grants(),
+    grant=grants(of_policy=True),
     ask=asks(),
     record=records,
     decision=st.sampled_from(["allow", "confirm", "escalate", "deny"]),
@@ -63,7 +64,7 @@ def test_an_added_rule_never_weakens_an_inline_decision(grant, ask, record, whic
 )
 def test_an_added_rule_never_weakens_a_policy(*, grant, ask, record, decision, condition, at) -> None:
     """While no escalation was approved: that approval answers for every weaker rule of an edition."""
-    assume(grant["policy"] and ask["name"] in grant["names"] and record["escalation"] != "approved")
+    assume(ask["name"] in grant["names"] and record["escalation"] != "approved")
     before = decided(grant, ask, record)
     stricter = copy.deepcopy(grant)
     rule = {"id": "added", "decision": decision, "target": TARGETS[decision], "conditions": [condition]}
@@ -75,7 +76,7 @@ def test_an_added_rule_never_weakens_a_policy(*, grant, ask, record, decision, c
 
 
 @CASES
-@given(grant=grants(), ask=asks(), record=records, seed=st.integers(0, 2**16))
+@given(grant=grants() | lively, ask=asks(), record=records, seed=st.integers(0, 2**16))
 def test_the_order_of_rules_of_one_strength_does_not_change_the_decision(grant, ask, record, seed) -> None:
     shuffled, shuffle = copy.deepcopy(grant), random.Random(seed).shuffle  # noqa: S311 - no secret
     for rules in shuffled["constraints"].values():
@@ -107,7 +108,7 @@ def test_what_has_ended_allows_nothing_and_uses_up_nothing(grant, ask, record, h
 
 
 @CASES
-@given(grant=grants(), ask=asks(), record=records)
+@given(grant=grants() | lively, ask=asks(), record=records)
 def test_only_an_allow_is_counted_paid_for_or_uses_up_an_approval(grant, ask, record) -> None:
     verdict = decided(grant, ask, record)
 

@@ -107,9 +107,9 @@ some_names = st.sets(st.sampled_from(NAMES), max_size=2).map(sorted) | st.just([
 
 
 @st.composite
-def grants(draw: st.DrawFn, *, ended: bool = True) -> dict[str, Any]:
+def grants(draw: st.DrawFn, *, ended: bool = True, of_policy: bool | None = None) -> dict[str, Any]:
     """A grant: inline rules or a policy, with or without a budget, alive or ended."""
-    of_policy = draw(st.booleans())
+    of_policy = draw(st.booleans()) if of_policy is None else of_policy
     revoked = ended and draw(st.integers(0, 9)) == 0
     return {
         "names": list(NAMES),
@@ -123,6 +123,32 @@ def grants(draw: st.DrawFn, *, ended: bool = True) -> dict[str, Any]:
         "policy": {name: draw(policy_entries(name)) for name in NAMES} if of_policy else {},
         "budget": draw(st.sampled_from([None, None, 0, 5, 10])),
     }
+
+
+lively = st.fixed_dictionaries(
+    {
+        "names": st.just(list(NAMES)),
+        "expires": st.just(NOW + 9 * DAY),
+        "revoked": st.just(False),
+        "successor": st.none(),
+        "confirm": st.sampled_from([[], ["send"], ["send"]]),
+        "escalate": st.sampled_from([[], [], ["send"]]),
+        "deny": st.just([]),
+        "constraints": st.sampled_from(
+            [
+                {},
+                {"send": {"max_per_day": 1}},
+                {"send": {"max_per_day": 2}},
+                {"send": {"confirm_when": [{"field": "amount", "exists": True}]}},
+                {"send": {"deny_when": [{"field": "amount", "gt": 1}]}},
+                {"send": {"escalate_when": [{"field": "to", "nin": ["a"]}]}},
+            ]
+        ),
+        "policy": st.just({}),
+        "budget": st.sampled_from([None, None, 10]),
+    }
+)
+"""Grants under which the same check is asked about, allowed and used up again and again."""
 
 
 def asks(found: st.SearchStrategy[dict[str, Any]] = contexts) -> st.SearchStrategy[dict[str, Any]]:

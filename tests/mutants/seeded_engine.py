@@ -1,0 +1,352 @@
+"""The seeded bugs of the decision model.
+
+Run with `python tests/mutants/seeded_engine.py`, as `mutants.py` is. See there what they are for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import mutants
+from mutants import Mutant, Patch
+
+ENGINE = "middleware/allowly_authority/engine/"
+
+GROUPS = {
+    "decisions": ["tests/engine/test_differential.py"],
+    "histories": ["tests/engine/test_histories.py"],
+    "decision properties": ["tests/engine/test_properties.py"],
+    "conditions": ["tests/engine/test_conditions.py"],
+    "policies": ["tests/engine/test_policies.py"],
+    "patterns": ["tests/engine/test_patterns.py"],
+    "budgets": ["tests/engine/test_budgets.py"],
+    "principals": ["tests/engine/test_principals.py"],
+    "stored": ["tests/engine/test_stored.py"],
+    "creation": ["tests/engine/test_creation.py"],
+}
+"""The tests, by what a mutant may name to be killed by."""
+
+
+def deciding(old: str, new: str) -> Patch:
+    return Patch(ENGINE + "deciding.py", old, new)
+
+
+def demands(old: str, new: str) -> Patch:
+    return Patch(ENGINE + "demands.py", old, new)
+
+
+def policies(old: str, new: str) -> Patch:
+    return Patch(ENGINE + "policies.py", old, new)
+
+
+def conditions(old: str, new: str) -> Patch:
+    return Patch(ENGINE + "conditions.py", old, new)
+
+
+def principals(old: str, new: str) -> Patch:
+    return Patch(ENGINE + "principals.py", old, new)
+
+
+def questions(old: str, new: str) -> Patch:
+    return Patch(ENGINE + "questions.py", old, new)
+
+
+MUTANTS = (
+    Mutant(
+        "a revoked authorization goes on",
+        "I13",
+        (
+            deciding("authorization.revoked_ms is not None or authorization.expires_ms", "authorization.expires_ms"),
+            deciding("if authorization.revoked_ms is None:", "if True:"),
+        ),
+        ("decisions", "decision properties"),
+    ),
+    Mutant(
+        "the last millisecond is one too many",
+        "I13",
+        (deciding("or authorization.expires_ms <= now_ms:", "or authorization.expires_ms < now_ms:"),),
+        ("decisions", "decision properties"),
+    ),
+    Mutant(
+        "a scope that is not held is held",
+        "G10",
+        (deciding('failed = "scope" if not held else None', "failed = None"),),
+        ("decisions",),
+    ),
+    Mutant(
+        "a pattern that does not fit is no matter",
+        "G10",
+        (deciding('        if not fits:\n            return "resource_pattern"\n', ""),),
+        ("decisions",),
+    ),
+    Mutant(
+        "everybody is an allowed initiator",
+        "G10",
+        (deciding("        if not known:\n", "        if not known and trace:\n"),),
+        ("decisions",),
+    ),
+    Mutant(
+        "a denial is asked about",
+        "G5",
+        (
+            deciding(
+                "    denial = demands.deny\n    if denial is None:",
+                "    denial = demands.deny\n    if denial is None or not trace:",
+            ),
+        ),
+        ("decisions", "decision properties"),
+    ),
+    Mutant(
+        "one more a day",
+        "G6",
+        (
+            deciding(
+                'return None if used < most else Verdict("deny", "rate',
+                'return None if used <= most else Verdict("deny", "rate',
+            ),
+        ),
+        ("decisions", "histories"),
+    ),
+    Mutant("an allow is not counted", "G6", (deciding('more["count_up_to"]', 'more["quorum"]'),), ("histories",)),
+    Mutant(
+        "the budget holds one more",
+        "G6",
+        (
+            Patch(
+                ENGINE + "budgets.py", "spent_micros + estimate_micros <= limit_micros", "spent_micros <= limit_micros"
+            ),
+        ),
+        ("decisions", "budgets"),
+    ),
+    Mutant(
+        "a rejection is forgotten",
+        "G5",
+        (deciding('    if state == "rejected":\n', '    if state == "never":\n'),),
+        ("decisions", "histories"),
+    ),
+    Mutant(
+        "an approved escalation is not used up",
+        "G3",
+        (deciding("        claims.append(open_)\n", ""),),
+        ("decisions", "histories"),
+    ),
+    Mutant(
+        "an approved call is not used up",
+        "G3",
+        (deciding("        if grant.single_use:\n", "        if grant.single_use and trace:\n"),),
+        ("decisions", "histories"),
+    ),
+    Mutant(
+        "who escalates need not confirm",
+        "G1",
+        (deciding("    if demands.confirm is not None:\n", "    if demands.confirm is not None and not claims:\n"),),
+        ("decisions", "decision properties"),
+    ),
+    Mutant(
+        "a grant outlives its window",
+        "G2",
+        (
+            Patch(
+                ENGINE + "values.py",
+                "alive = self.grant_expires_ms is not None and now_ms < self.grant_expires_ms",
+                "alive = self.grant_expires_ms is not None",
+            ),
+        ),
+        ("histories",),
+    ),
+    Mutant(
+        "an approval is not bound to the context",
+        "G2",
+        (questions('bound = dialect == "actions" or rules.reads_context', "bound = False"),),
+        ("histories",),
+    ),
+    Mutant(
+        "an approval is not bound to the resource",
+        "G2",
+        (
+            Patch(
+                ENGINE + "values.py",
+                "[self.authorization_id, self.scope, self.resource, self.context_digest]",
+                "[self.authorization_id, self.scope, self.context_digest]",
+            ),
+        ),
+        ("histories",),
+    ),
+    Mutant(
+        "a missing field is no matter",
+        "G10",
+        (demands("(held or (held is None and not certain))", "held"),),
+        ("decisions", "conditions"),
+    ),
+    Mutant(
+        "a denial that cannot be told is no question",
+        "G10",
+        (demands("asks = confirms or unsure", "asks = confirms"),),
+        ("decisions", "conditions"),
+    ),
+    Mutant(
+        "true is one",
+        "G9",
+        (
+            conditions(
+                "    if type(actual) is not type(expected):\n        return None\n",
+                "    if not isinstance(actual, type(expected)):\n        return None\n",
+            ),
+        ),
+        ("conditions",),
+    ),
+    Mutant(
+        "true is ordered",
+        "G9",
+        (conditions("if type(actual) is int else None", "if isinstance(actual, int) else None"),),
+        ("conditions",),
+    ),
+    Mutant(
+        "a rule weakens its action",
+        "G5",
+        (policies("return next_ if gain > 0 or (gain == 0 and wins_tie) else best", "return next_"),),
+        ("decisions", "decision properties"),
+    ),
+    Mutant(
+        "a rule that cannot be told is skipped",
+        "G10",
+        (policies("        if matched is not False:\n", "        if matched:\n"),),
+        ("decisions",),
+    ),
+    Mutant(
+        "an unknown constraint is ignored",
+        "G10",
+        (
+            Patch(
+                ENGINE + "reading.py",
+                "        if name not in required and name not in optional:\n",
+                "        if name is None:\n",
+            ),
+        ),
+        ("conditions", "policies", "stored", "creation"),
+    ),
+    Mutant(
+        "a policy's conditions compare any types",
+        "G9",
+        (
+            Patch(
+                ENGINE + "documents.py",
+                "if type(item) is not _TYPES[declared]:",
+                "if not isinstance(item, _TYPES[declared]):",
+            ),
+        ),
+        ("policies",),
+    ),
+    Mutant(
+        "a digest escapes as JSON does",
+        "G9",
+        (Patch(ENGINE + "canonical.py", 'else f"\\\\u{ord(character):04x}"', 'else f"\\\\u{ord(character):04X}"'),),
+        ("policies",),
+    ),
+    Mutant(
+        "a tool passes for a shorter one",
+        "G9",
+        (Patch(ENGINE + "patterns.py", "resource.rpartition(_DIGEST)[0]", "resource.partition(_DIGEST)[0]"),),
+        ("patterns",),
+    ),
+    Mutant(
+        "an end may overlap the beginning",
+        "G9",
+        (Patch(ENGINE + "patterns.py", "or end < at or", "or"),),
+        ("patterns",),
+    ),
+    Mutant(
+        "a settlement is made twice",
+        "G3",
+        (
+            Patch(
+                ENGINE + "budgets.py",
+                "    if reservation.actual_micros is not None:\n",
+                "    if reservation.actual_micros == -1:\n",
+            ),
+        ),
+        ("budgets",),
+    ),
+    Mutant(
+        "what was not looked up is nothing",
+        "G10",
+        (deciding("    if used is None:\n", "    used = used or 0\n    if used < 0:\n"),),
+        ("budgets",),
+    ),
+    Mutant(
+        "a gate approves",
+        "G1",
+        (
+            principals(
+                '"gate": frozenset({Operation.CHECK})', '"gate": frozenset({Operation.CHECK, Operation.CONFIRM})'
+            ),
+        ),
+        ("principals",),
+    ),
+    Mutant(
+        "anybody resolves what is nobody's",
+        "G11",
+        (principals("return target is not None and (", "return target is None or ("),),
+        ("principals",),
+    ),
+    Mutant(
+        "who asked approves with a key of their own",
+        "G11",
+        (
+            principals("        if not whole and escalated.requesters", "        if whole and escalated.requesters"),
+            principals(
+                "        if escalated.resolved_by in escalated.requesters:\n",
+                "        if whole and escalated.resolved_by in escalated.requesters:\n",
+            ),
+        ),
+        ("principals",),
+    ),
+    Mutant(
+        "a name in the body counts",
+        "G11",
+        (principals("    if not whole and escalated.resolved_by", "    if whole and escalated.resolved_by"),),
+        ("principals",),
+    ),
+    Mutant(
+        "rules of a newer program are left out",
+        "G10",
+        (Patch(ENGINE + "stored.py", "    if unknown:\n", "    if unknown is None:\n"),),
+        ("stored",),
+    ),
+    Mutant(
+        "a policy takes rules from the request",
+        "G10",
+        (
+            Patch(
+                "middleware/allowly_authority/wire/creation.py",
+                "        if given & others:\n",
+                "        if given < others:\n",
+            ),
+        ),
+        ("creation",),
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    """Run the mutants whose names hold one of the words, or all; 0 if every one was killed as demanded."""
+    mutants.GROUPS.update(GROUPS)
+    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
+    used = sorted({killer for mutant in chosen for killer in mutant.killers})
+    healthy = mutants.tried(Mutant("nothing broken", "", (), ()), used)
+    if set(healthy.values()) != {"survived"}:
+        print(f"without any mutant, these do not pass: {healthy}")
+        return 2
+    bad = 0
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for mutant, said in zip(chosen, pool.map(lambda m: mutants.tried(m, m.killers), chosen), strict=True):
+            bad += set(said.values()) != {"killed"}
+            print(f"{mutant.name}: {said}", flush=True)
+    print(f"{len(chosen) - bad} of {len(chosen)} mutants killed by every group of tests that must notice them")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
