@@ -9,7 +9,7 @@ TESTS ?= tests
 # Two workers by default: the tests start servers and terminals of their own.
 WORKERS ?= 2
 
-.PHONY: help demo test slow check lint types contracts wheel mutants bench docs peers clean
+.PHONY: help demo test slow check lint types contracts wheel mutants bench docs peers conformance clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,10 @@ $(VENV)/test.stamp: pyproject.toml | $(VENV)/venv.stamp
 # Order only: what others wrote does not change with our own dependencies.
 $(VENV)/peers.stamp: $(wildcard tests/peers/requirements-*.txt) tests/peers/package.json tests/peers/install.py | $(VENV)/test.stamp
 	@$(BIN)/python tests/peers/install.py $(VENV)/peers
+	@touch $@
+
+$(VENV)/conformance.stamp: tests/conformance/versions.txt tests/conformance/install.py | $(VENV)/test.stamp
+	@$(BIN)/python tests/conformance/install.py $(VENV)/conformance
 	@touch $@
 
 demo: $(VENV)/base.stamp ## see the whole loop; without a terminal it plays by itself
@@ -61,6 +65,9 @@ wheel: $(VENV)/test.stamp ## build the wheel and run the demo from it, in a clea
 	PYTHON=$(PYTHON) BUILD="$(BIN)/python -m build" sh tests/wheel.sh
 
 peers: $(VENV)/peers.stamp ## install the clients and servers of others that the tests run against
+
+conformance: $(VENV)/test.stamp $(VENV)/conformance.stamp ## use the authority with every published version of the SDK
+	@$(BIN)/python tests/conformance/run.py $(VENV)/conformance
 
 mutants: $(VENV)/test.stamp ## break the guarantees on purpose and see the tests notice
 	$(BIN)/python tests/mutants/mutants.py
