@@ -81,6 +81,32 @@ def test_a_key_that_was_given_away_ends_at_once_and_signs_nothing_more(ring, cla
     assert verified(rotated, rotated.sign(claims(issued_ms=NOW + DAY)))["receipt_id"] == "rcp_1"
 
 
+def test_keys_that_were_given_away_during_a_rotation_end_at_once_with_the_one_that_had_not_begun(ring, claims):
+    first, second = (rotating := ring.rotated(NOW + DAY)).keys
+
+    rotated = rotating.rotated(NOW + DAY + 1, compromised=True)
+
+    assert [key.private is None for key in rotated.keys] == [True, False]
+    assert second.public not in {key.public for key in rotated.keys}
+    assert rotated.keys[0].active_until_ms == rotated.keys[1].active_from_ms == NOW + DAY + 1
+    assert rotated.keys[0].public == first.public
+    assert verified(rotated, ring.sign(claims(issued_ms=NOW + DAY)))["receipt_id"] == "rcp_1"
+    with pytest.raises(public.UnknownKeyError):
+        verified(rotated, rotating.sign(claims(issued_ms=second.active_from_ms)))
+
+
+def test_keys_that_were_given_away_are_all_destroyed_also_the_retired_ones(ring):
+    rotated = ring.rotated(NOW + DAY).rotated(NOW + 2 * DAY, compromised=True)
+
+    assert [key.private is None for key in rotated.keys] == [True, True, False]
+
+
+def test_a_key_that_has_just_been_made_cannot_be_replaced_in_the_same_millisecond(ring):
+    for compromised in (False, True):
+        with pytest.raises(ReceiptError):
+            ring.rotated(NOW, compromised=compromised)
+
+
 def test_a_receipt_under_the_wrong_keys_time_does_not_verify(ring, claims):
     rotated = ring.rotated(NOW + DAY)
     stale = ring.sign(claims(issued_ms=NOW + 2 * DAY))

@@ -169,21 +169,22 @@ class KeyRing:
 
         Args:
             now_ms: Milliseconds since 1970. The new key begins `ROTATION_LEAD_MS` later.
-            compromised: The last key was given away: it ends at once, its private half is destroyed, and what it
-                has not signed yet is never signed. Verifiers must be told: they still accept what it signed, also
-                what a thief dates back.
+            compromised: The keys were given away: they end at once, all private halves are destroyed, and what they
+                have not signed yet is never signed. Verifiers must be told: they still accept what these keys
+                signed, also what a thief dates back.
 
         Raises:
             ReceiptError: The last key has not begun yet, or there is no room for another one.
         """
         if len(self.keys) == MAX_KEYS:
             raise ReceiptError(f"a workspace has at most {MAX_KEYS} keys")
-        if now_ms <= self.current.active_from_ms:
+        # A key that has not begun has signed nothing, and is dropped with those that were given away.
+        begun = tuple([key for key in self.keys if key.active_from_ms < now_ms]) if compromised else self.keys
+        if not begun or now_ms <= begun[-1].active_from_ms:
             raise ReceiptError("the last key has not begun yet")
         begins = now_ms if compromised else now_ms + ROTATION_LEAD_MS
-        last = replace(self.current, active_until_ms=begins)
-        last = replace(last, private=None) if compromised else last
-        return replace(self, keys=(*self.keys[:-1], last, ReceiptKey.generate(begins)))
+        kept = tuple([replace(key, private=None) for key in begun]) if compromised else begun
+        return replace(self, keys=(*kept[:-1], replace(kept[-1], active_until_ms=begins), ReceiptKey.generate(begins)))
 
     def document(self) -> dict[str, Any]:
         """Return the body of `GET /v1/workspaces/{workspace_id}/keys`; it holds no private half."""
