@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -67,3 +69,43 @@ async def test_a_line_without_end_ends_the_connection(pipe: tuple[int, int], mon
 
     os.close(writing)
     assert lines == ["first"]
+
+
+STUCK = """
+import anyio, mcp_types
+from mcp.shared.message import SessionMessage
+from allowly_harness.bridge import stdio
+stdio.LAST_WORDS_SECONDS = 0.1
+
+async def main():
+    async with stdio.standard_streams() as (read, write), anyio.create_task_group() as group:
+        await read.receive()
+        long = mcp_types.JSONRPCNotification(jsonrpc="2.0", method="x", params={"x": "x" * 1_000_000})
+        for _ in range(3):
+            group.start_soon(write.send, SessionMessage(long))
+        print("not for the wire")
+        async for message in read:
+            pass
+        group.cancel_scope.cancel()
+
+anyio.run(main)
+"""
+
+
+def test_a_host_that_reads_nothing_does_not_keep_the_program_from_ending_g6() -> None:
+    message = b'{"jsonrpc": "2.0", "method": "x"}\n'
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", STUCK], **pipes) as process:  # type: ignore[call-overload]
+        process.stdin.write(message)
+        process.stdin.flush()
+        begun = process.stdout.read(31)
+        process.stdin.close()
+        try:
+            code = process.wait(30)
+        finally:
+            process.kill()
+        said = process.stderr.read()
+
+    assert code == 0, said
+    assert begun == b'{"jsonrpc":"2.0","method":"x","'
+    assert said == b"not for the wire\n"
