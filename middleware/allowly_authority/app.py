@@ -33,10 +33,9 @@ from allowly_authority.service.problems import (
 )
 from allowly_authority.store.schema import StoreBusy, StoreError, StoreUncertain
 from allowly_authority.strict_json import StrictJSONError, parse_json
+from allowly_authority.wire.creation import parse_creation
 from allowly_authority.wire.requests import (
-    Body,
     CheckRequest,
-    CreateRequest,
     LookupRequest,
     ResolveRequest,
     RevokeRequest,
@@ -52,7 +51,7 @@ BODY_SECONDS: Final = 10.0
 MAX_KEY_CHARACTERS: Final = 255
 """Longest `Idempotency-Key`."""
 
-BodyT = TypeVar("BodyT", bound=Body)
+BodyT = TypeVar("BodyT")
 Handler = Callable[[Request], Awaitable[dict[str, Any]]]
 _logger = logging.getLogger(__name__)
 
@@ -88,31 +87,31 @@ class _Api:
         self._authority = authority
 
     async def check(self, request: Request) -> dict[str, Any]:
-        body = await _body(request, CheckRequest)
+        body = await _body(request, CheckRequest.model_validate)
         return await self._authority.check(body, _idempotency_key(request))
 
     async def settle(self, request: Request) -> dict[str, Any]:
-        body = await _body(request, SettleRequest)
+        body = await _body(request, SettleRequest.model_validate)
         nonce = request.path_params["nonce"]
         if not is_usable_id(nonce):
             raise gone()
         return await self._authority.settle(nonce, body, _idempotency_key(request))
 
     async def resolve(self, request: Request) -> dict[str, Any]:
-        body = await _body(request, ResolveRequest)
+        body = await _body(request, ResolveRequest.model_validate)
         return await self._authority.resolve(_path_id(request, "escalation_id"), body)
 
     async def create(self, request: Request) -> dict[str, Any]:
-        body = await _body(request, CreateRequest)
+        body = await _body(request, parse_creation)
         return await self._authority.create(body, _idempotency_key(request))
 
     async def revoke(self, request: Request) -> dict[str, Any]:
-        body = await _body(request, RevokeRequest, optional=True)
+        body = await _body(request, RevokeRequest.model_validate, optional=True)
         authorization_id = _path_id(request, "authorization_id")
         return await self._authority.revoke(authorization_id, body, _idempotency_key(request))
 
     async def look_up(self, request: Request) -> dict[str, Any]:
-        return await self._authority.look_up(await _body(request, LookupRequest))
+        return await self._authority.look_up(await _body(request, LookupRequest.model_validate))
 
     async def confirmation_status(self, request: Request) -> dict[str, Any]:
         return await self._authority.confirmation_status(_path_id(request, "confirmation_id"))
@@ -153,10 +152,10 @@ def _route(path: str, method: str, handler: Handler, *, status: int = 200) -> Ro
     return Route(path, endpoint, methods=[method])
 
 
-async def _body(request: Request, model: type[BodyT], *, optional: bool = False) -> BodyT:
+async def _body(request: Request, read: Callable[[Any], BodyT], *, optional: bool = False) -> BodyT:
     data = await _read(request)
     if not data and optional:
-        return model()
+        return read({})
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise bad_request("The body must be application/json.")
@@ -164,11 +163,13 @@ async def _body(request: Request, model: type[BodyT], *, optional: bool = False)
         value = parse_json(data)
         if b"\\u0000" in data and _holds_nul(value):
             raise bad_request("The body holds the character U+0000, which no database of text can keep.")
-        return model.model_validate(value)
+        return read(value)
     except StrictJSONError as error:
         raise bad_request(f"The body cannot be read: {error}.") from None
     except ValidationError as error:
         raise invalid(*_fields(error)) from None
+    except ValueError as error:
+        raise invalid(("body", str(error))) from None
 
 
 def _holds_nul(value: Any) -> bool:

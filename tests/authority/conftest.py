@@ -11,7 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import anyio
+import httpx
 import pytest
 from postgres_cluster import Cluster, NoPostgres
 
@@ -102,6 +105,53 @@ def grant_on() -> Callable[[AuthorityClient], Awaitable[str]]:
         return reply.authorization_id
 
     return create
+
+
+Api = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+
+
+@pytest.fixture
+async def api(authority: RunningAuthority) -> AsyncIterator[Api]:
+    """Send one request with the workspace key, and return the status and the body of the reply."""
+    headers = {"Authorization": f"Bearer {authority.api_key}"}
+    async with httpx.AsyncClient(base_url=authority.base_url, headers=headers, trust_env=False) as http:
+
+        async def send(method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, Any]:
+            extra = {} if key is None else {"Idempotency-Key": key}
+            with anyio.fail_after(20):
+                reply = await http.request(method, path, json=body, headers=extra)
+            return reply.status_code, reply.json() if reply.content else {}
+
+        yield send
+
+
+@pytest.fixture
+def create(api: Api, clock: Clock) -> Callable[..., Awaitable[str]]:
+    """Create an authorization of the actions dialect for a month, and return its id."""
+
+    async def made(*actions: object, **more: object) -> str:
+        expires_at = (datetime.fromtimestamp(clock.now, UTC) + timedelta(days=30)).isoformat()
+        body = {"user_id": "usr_7", "agent_id": "mail-bot", "actions": actions, "expires_at": expires_at}
+        status, reply = await api("POST", "/v1/authorizations", body | more)
+        assert status == 201, reply
+        return reply["authorization_id"]
+
+    return made
+
+
+@pytest.fixture
+def check(api: Api) -> Callable[..., Awaitable[dict[str, Any]]]:
+    """Check one action and return its result."""
+
+    async def checked(
+        authorization_id: str, name: str, *, key: str | None = None, dialect: str = "actions", **more: object
+    ) -> dict[str, Any]:
+        body = {"authorization_id": authorization_id, dialect: [name], **more}
+        status, reply = await api("POST", "/v1/check", body, key=key)
+        assert status == 200, reply
+        return reply["results"][name]
+
+    return checked
 
 
 Grant = Callable[..., Awaitable[AuthorizationReply]]

@@ -226,10 +226,9 @@ async def test_checks_that_say_something_unacceptable_are_refused(wire, change):
         {"expires_at": "2030-01-01T00:00:00"},
         {"expires_at": "9999-12-31T23:59:59-23:59"},
         {"requires_confirm_for": ["typo"]},
-        {"scopes": [{"name": "read", "constraints": {"max_per_day": 1}}]},
+        {"scopes": [{"name": "read", "constraints": {"max_per_hour": 1}}], "requires_confirm_for": []},
         {"bundle_id": "b"},
         {"budget_limit_micros": 5},
-        {"replaces": "auth_1"},
     ],
 )
 async def test_authorizations_whose_rules_would_not_be_enforced_are_refused(wire, change):

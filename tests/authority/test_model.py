@@ -7,6 +7,7 @@ state. After every step the database itself is checked for what must never happe
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,9 +33,9 @@ from allowly_authority.service.problems import ApiProblem
 from allowly_authority.store.database import open_database
 from allowly_authority.store.statements import Statement, word
 from allowly_authority.store.tables import prompts, receipts
+from allowly_authority.wire.creation import CreateInline
 from allowly_authority.wire.requests import (
     CheckRequest,
-    CreateRequest,
     LookupRequest,
     ResolveRequest,
     RevokeRequest,
@@ -51,6 +52,8 @@ SCOPES = {
     "delete": ("escalate",),
     "wire": ("escalate", "confirm"),
     "never": ("deny",),
+    "rare": ("twice a day",),
+    "seldom": ("twice a day", "confirm"),
 }
 STATES = Statement(sa.select(prompts.c.prompt_id, prompts.c.state, prompts.c.consumed_ms))
 CLAIMS = Statement(
@@ -95,6 +98,7 @@ class AuthorityMachine(RuleBasedStateMachine):
         self.open()
         self.expiry: dict[str, float] = {}
         self.revoked: set[str] = set()
+        self.allowed: Counter[tuple[str, str, int]] = Counter()
         self.asked: list[Asked] = []
         self.keys: dict[str, tuple[Any, dict[str, Any], float]] = {}
         self.seen: dict[str, str] = {}
@@ -117,7 +121,7 @@ class AuthorityMachine(RuleBasedStateMachine):
             return
         open_database(self.location).close()
         with psycopg.connect(self.location.text) as link:
-            link.execute("TRUNCATE authorizations, prompts, receipts, replies RESTART IDENTITY")
+            link.execute("TRUNCATE authorizations, daily_counts, prompts, receipts, replies RESTART IDENTITY")
 
     def problem(self, coroutine: Any) -> Any:
         try:
@@ -129,26 +133,41 @@ class AuthorityMachine(RuleBasedStateMachine):
     def another_authorization(self, hours: int) -> str:
         return self.authorize(hours)
 
-    def authorize(self, hours: int) -> str:
-        request = CreateRequest.model_validate(
+    @rule(target=authorizations, authorization=authorizations, hours=st.integers(1, 100))
+    def replacement(self, authorization: str, hours: int) -> str:
+        """A new authorization takes the place of one that stands, and of no other."""
+        return self.authorize(hours, replaces=authorization)
+
+    def authorize(self, hours: int, replaces: str | None = None) -> str:
+        request = CreateInline.model_validate(
             {
                 "user_id": "usr_7",
                 "agent_id": "mail-bot",
-                "scopes": list(SCOPES),
+                "scopes": [
+                    {"name": name, "constraints": {"max_per_day": 2} if "twice a day" in rules else None}
+                    for name, rules in SCOPES.items()
+                ],
+                "replaces": replaces,
                 "requires_confirm_for": [name for name, rules in SCOPES.items() if "confirm" in rules],
                 "requires_escalation_for": [name for name, rules in SCOPES.items() if "escalate" in rules],
                 "requires_deny_for": ["never"],
                 "expires_at": format_timestamp(int((self.now + hours * 3600) * 1000)),
             }
         )
-        created = self.runner.run(self.authority.create(request, None))["authorization_id"]
+        reply = self.problem(self.authority.create(request, None))
+        if replaces in self.revoked:
+            assert reply == 409
+            return replaces
+        created = reply["authorization_id"]
+        if replaces is not None:
+            self.end(replaces)
         self.expiry[created] = self.now + hours * 3600
         return created
 
     @rule(
         target=nonces,
         authorization=authorizations,
-        scope=st.sampled_from(["send", "delete", "wire", *SCOPES, "other"]),
+        scope=st.sampled_from(["send", "delete", "wire", "rare", *SCOPES, "other"]),
         resource=st.sampled_from(RESOURCES),
     )
     def check(self, authorization: str, scope: str, resource: str | None) -> str:
@@ -202,6 +221,7 @@ class AuthorityMachine(RuleBasedStateMachine):
         assert reply["decision"] == expected
         for question in used:
             question.state = "consumed"
+        self.allowed[authorization, scope, self.now // 86400] += expected == "allow"
         if expected == "confirm":
             nonce = reply["confirm_nonce"]
             assert all(question.handle != nonce for question in self.asked)
@@ -235,6 +255,8 @@ class AuthorityMachine(RuleBasedStateMachine):
         if refused or scope not in SCOPES or "deny" in SCOPES[scope]:
             return "deny", []
         used: list[Asked] = []
+        if "twice a day" in SCOPES[scope] and self.allowed[authorization, scope, self.now // 86400] >= 2:
+            return "deny", []
         if "escalate" in SCOPES[scope]:
             raised = self.open_escalation(authorization, scope, resource)
             if raised is None or raised.state == "pending":
@@ -312,14 +334,18 @@ class AuthorityMachine(RuleBasedStateMachine):
         if authorization in self.revoked:
             assert reply == 409
             return
-        mine = [question for question in self.asked if question.authorization == authorization]
+        mine = self.end(authorization)
         live = [a for a in mine if a.kind == "confirm" and a.state == "approved" and a.usable_until > self.now]
 
         assert len(reply["revoked_confirmations"]) == len(live)
+
+    def end(self, authorization: str) -> list[Asked]:
         self.revoked.add(authorization)
+        mine = [question for question in self.asked if question.authorization == authorization]
         for question in mine:
             if question.state == "pending":
                 question.state = "expired" if question.expires <= self.now else "cancelled"
+        return mine
 
     @rule(
         target=nonces,

@@ -23,7 +23,15 @@ from allowly_authority.store.location import parse_database_url
 from allowly_authority.store.port import Connection
 from allowly_authority.store.postgres import PostgresDatabase
 from allowly_authority.store.records import insert_receipt, latest_time
-from allowly_authority.store.schema import SCHEMA_VERSION, StoreBusy, StoreError, StoreRaced, StoreUncertain
+from allowly_authority.store.schema import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    StoreBusy,
+    StoreError,
+    StoreRaced,
+    StoreUncertain,
+    migrations_from,
+)
 from allowly_authority.workspace import open_workspace
 
 pytestmark = pytest.mark.anyio
@@ -87,11 +95,15 @@ async def test_tables_are_made_once_however_many_start_at_once(postgres_url, lin
 
 
 async def test_a_database_of_the_first_version_is_migrated_and_keeps_what_it_held(postgres_url, link):
-    database = PostgresDatabase.open(postgres_url)
-    await database.apply(receipt(7))
-    database.close()
-    link.execute("DROP INDEX prompts_by_expiry")
-    link.execute("UPDATE allowly_schema SET version = 1")
+    every = migrations_from(0, "postgresql")
+    for statement in every[: len(every) - len(migrations_from(1, "postgresql"))]:
+        link.execute(statement)
+    link.execute("CREATE TABLE allowly_schema (application BIGINT PRIMARY KEY, version BIGINT NOT NULL)")
+    link.execute("INSERT INTO allowly_schema VALUES (%s, 1)", (APPLICATION_ID,))
+    link.execute(
+        "INSERT INTO receipts (receipt_id, issued_ms, event, decision, authorization_id) "
+        "VALUES ('rcp_7', 7, 'check', 'allow', 'auth_7')"
+    )
 
     database = PostgresDatabase.open(postgres_url)
     kept = await database.read(latest_time)

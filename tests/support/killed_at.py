@@ -30,7 +30,8 @@ from allowly_authority.store.location import DatabaseUrl, parse_database_url
 from allowly_authority.store.schema import StoreError, StoreUncertain
 from allowly_authority.store.statements import Statement, given
 from allowly_authority.store.tables import receipts, replies
-from allowly_authority.wire.requests import CheckRequest, CreateRequest, SettleRequest
+from allowly_authority.wire.creation import CreateInline
+from allowly_authority.wire.requests import CheckRequest, SettleRequest
 
 RECEIPTS = Statement(
     sa.select(receipts.c.event, receipts.c.decision).where(
@@ -59,7 +60,7 @@ class Bench:
 
     async def prepare(self, authority: Authority, _: Any) -> dict[str, str]:
         created = await authority.create(
-            CreateRequest.model_validate(
+            CreateInline.model_validate(
                 {
                     "user_id": "u",
                     "agent_id": "a",

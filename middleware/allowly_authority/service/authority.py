@@ -18,9 +18,9 @@ from allowly_authority.store import records
 from allowly_authority.store.port import Connection, Database
 from allowly_authority.store.retention import remove_old_rows
 from allowly_authority.store.schema import StoreError
+from allowly_authority.wire.creation import Creation
 from allowly_authority.wire.requests import (
     CheckRequest,
-    CreateRequest,
     LookupRequest,
     ResolveRequest,
     RevokeRequest,
@@ -87,7 +87,7 @@ class Authority:
             lambda db, now: prompts.resolve(db, escalation_id, request, base_url=self._base_url, now_ms=now)
         )
 
-    async def create(self, request: CreateRequest, idempotency_key: str | None) -> dict[str, Any]:
+    async def create(self, request: Creation, idempotency_key: str | None) -> dict[str, Any]:
         """Create an authorization; `POST /v1/authorizations`."""
         return await self._apply(
             lambda db, now: authorizations.create(

@@ -4,72 +4,81 @@ from __future__ import annotations
 
 from typing import Any
 
-from allowly_authority.engine import Authorization
+from allowly_authority.engine import Authorization, Grant, RuleFault, replacement_refusal
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.service.receipts import pending_receipt
 from allowly_authority.store import records
 from allowly_authority.store.port import Connection
-from allowly_authority.wire.requests import CreateRequest, RevokeRequest
+from allowly_authority.wire.creation import CreateFromBundle, CreateFromPolicy, CreateInline, Creation
+from allowly_authority.wire.granted import granted
+from allowly_authority.wire.requests import RevokeRequest
 from allowly_authority.wire.scalars import format_timestamp
 
 
 def create(
     connection: Connection,
-    request: CreateRequest,
+    request: Creation,
     *,
     idempotency_key: str | None,
     base_url: str,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Record a new authorization and describe it.
+    """Record a new authorization, perhaps in the place of another one, and describe it.
 
     Raises:
-        ApiProblem: 422, it would be expired from the start.
+        ApiProblem: 422, what it names is not there, or it would be expired from the start; 404 or 409, what it
+            replaces is not there, or is revoked already.
     """
     repeatable = Repeatable("authorizations", idempotency_key, request.model_dump_json().encode())
     earlier = repeatable.earlier_reply(connection, now_ms)
     if earlier is not None:
         return earlier
-    expires_ms = int(request.expires_at.timestamp() * 1000)
-    if expires_ms <= now_ms:
-        raise invalid(("body.expires_at", "must be in the future"))
-    authorization = Authorization(
-        authorization_id=new_id("auth"),
-        dialect=request.dialect,
-        user_id=request.user_id,
-        agent_id=request.agent_id,
-        scopes=tuple(request.names),
-        confirm_for=frozenset(request.requires_confirm_for or ()),
-        escalate_for=frozenset(request.requires_escalation_for or ()),
-        deny_for=frozenset(request.requires_deny_for or ()),
-        escalation_targets=request.escalation_targets or {},
-        created_ms=now_ms,
-        expires_ms=expires_ms,
-    )
+    try:
+        wanted = _wanted(request)
+        authorization = wanted.authorization(new_id("auth"), now_ms)
+    except RuleFault as fault:
+        raise invalid((".".join(["body", *map(str, fault.path)]), fault.message)) from None
+    ended = None if request.replaces is None else _replace(connection, request.replaces, wanted, authorization, now_ms)
     records.insert_authorization(connection, authorization, request.metadata or {})
     receipt_id = _record(connection, authorization.authorization_id, "create", "granted", now_ms)
-    reply = _described(authorization, request) | {"receipt": pending_receipt(receipt_id, now_ms, base_url)}
+    reply = granted(
+        authorization,
+        pending_receipt(receipt_id, now_ms, base_url),
+        closed=isinstance(request, CreateFromPolicy) and request.policy_version is not None,
+        replaced=request.replaces,
+        revocation_receipt=None if ended is None else pending_receipt(ended, now_ms, base_url),
+    )
     repeatable.keep(connection, reply, now_ms)
     return reply
 
 
-def _described(authorization: Authorization, request: CreateRequest) -> dict[str, Any]:
-    """The required keys of both dialects at once: each reader takes its own."""
-    return {
-        "authorization_id": authorization.authorization_id,
-        "created_at": format_timestamp(authorization.created_ms),
-        "expires_at": format_timestamp(authorization.expires_ms),
-        "bundle_id": None,
-        "policy_id": None,
-        "requires_confirm_for": request.requires_confirm_for or [],
-        "requires_escalation_for": request.requires_escalation_for or [],
-        "requires_deny_for": request.requires_deny_for or [],
-        "escalation_targets": request.escalation_targets or {},
-        "budget_limit_micros": None,
-        "budget_spent_micros": None,
-    }
+def _wanted(request: Creation) -> Grant:
+    if request.budget_limit_micros is not None:
+        raise RuleFault(("budget_limit_micros",), "is not enforced by this authority")
+    if isinstance(request, CreateInline):
+        return request.grant()
+    # Refused rather than ignored: what a bundle or a policy forbids would be allowed.
+    field = "bundle_id" if isinstance(request, CreateFromBundle) else "policy_id"
+    raise RuleFault((field,), "is not known to this authority")
+
+
+def _replace(connection: Connection, old_id: str, wanted: Grant, successor: Authorization, now_ms: int) -> str:
+    """End the authorization whose place is taken, and return the receipt of that."""
+    old, _ = records.find_authorization(connection, old_id, lock=True)
+    refused = replacement_refusal(old, wanted)
+    if refused == "not_found":
+        raise not_found()
+    if refused == "subject":
+        raise invalid(("body.replaces", "must be an authorization of the same user and agent"))
+    ended = refused is None and records.revoke_authorization(
+        connection, old_id, successor=successor.authorization_id, now_ms=now_ms
+    )
+    if not ended:
+        raise conflict("The authorization to be replaced is already revoked.")
+    records.cancel_prompts(connection, old_id, now_ms)
+    return _record(connection, old_id, "revoke", "revoked", now_ms)
 
 
 def revoke(
@@ -91,7 +100,10 @@ def revoke(
     earlier = repeatable.earlier_reply(connection, now_ms)
     if earlier is not None:
         return earlier
-    if not records.revoke_authorization(connection, authorization_id, request.revoked_by, request.notes, now_ms):
+    ended = records.revoke_authorization(
+        connection, authorization_id, revoked_by=request.revoked_by, notes=request.notes, now_ms=now_ms
+    )
+    if not ended:
         known, _ = records.find_authorization(connection, authorization_id)
         raise not_found() if known is None else conflict("The authorization is already revoked.")
     grants = records.cancel_prompts(connection, authorization_id, now_ms)

@@ -12,37 +12,39 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from allowly_authority.binding import canonical_json, digest_of
+from allowly_authority.binding import canonical_json
 from allowly_authority.engine import (
     CONFIRMATION_LIFE_MS,
     ESCALATION_LIFE_MS,
     Authorization,
+    Circumstances,
     Prompt,
     Question,
-    Standing,
     Verdict,
     decide,
+    faults_in,
     needs_standing,
+    question_of,
+    refusal,
 )
+from allowly_authority.engine.principals import WORKSPACE
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.nonces import NonceMaker, nonce_hash
-from allowly_authority.service.problems import conflict
+from allowly_authority.service.problems import conflict, invalid
 from allowly_authority.service.receipts import ENGINE_VERSION, POLICY_VERSION, pending_receipt
+from allowly_authority.service.standing import standing_of, use_up
 from allowly_authority.store import records
 from allowly_authority.store.port import Connection
-from allowly_authority.store.schema import StoreRaced
 from allowly_authority.wire.requests import CheckRequest
 from allowly_authority.wire.scalars import format_timestamp
 
 MAX_PENDING_PROMPTS: Final = 1000
 """Most open questions of one authorization; checks that would raise more are denied."""
 
-_STATELESS: Final = Standing()
-
 
 def is_stateful(authorization: Authorization | None, names: Iterable[str]) -> bool:
-    """Tell whether more than the rules decides: a question to ask, or an approval to use up."""
+    """Tell whether more than the rules decides: a question, an approval, a count."""
     return any(needs_standing(authorization, name) for name in names)
 
 
@@ -64,8 +66,12 @@ class CheckRun:
             authorization: As this change has read it; locked where more than its rules decide.
 
         Raises:
-            ApiProblem: The idempotency key was used for another request, and the rules alone do not decide this one.
+            ApiProblem: 422, the rules need something that the request does not say; 409, the idempotency key was
+                used for another request, and the rules alone do not decide this one.
         """
+        faults = faults_in(authorization, self.request.names, self.request.dialect, self.asked)
+        if faults:
+            raise invalid(*faults)
         key = self.idempotency_key if is_stateful(authorization, self.request.names) else None
         repeatable = Repeatable("check", key, b"" if key is None else self._request_bytes())
         reply = repeatable.earlier_reply(connection, self.now_ms)
@@ -84,30 +90,38 @@ class CheckRun:
             repeatable.keep(connection, fresh, self.now_ms)
         return self._with_nonces(connection, fresh)
 
+    @property
+    def asked(self) -> Circumstances:
+        """What the check tells besides the names."""
+        return Circumstances(
+            resource=self.request.resource,
+            context=self.request.context or {},
+            # There is one key, and whoever holds it is the workspace.
+            initiator=WORKSPACE,
+            estimated_cost_micros=self.request.estimated_cost_micros,
+        )
+
     def _request_bytes(self) -> bytes:
         return canonical_json(self.request.model_dump()).encode()
 
     def _still_holds(self, authorization: Authorization | None, reply: dict[str, Any]) -> bool:
         """A stored allow counts for as long as nothing in the rules refuses it."""
         names = [name for name, result in reply["results"].items() if result["decision"] == "allow"]
-        verdicts = [decide(authorization, name, self.request.dialect, _STATELESS, self.now_ms) for name in names]
-        return all(verdict.decision != "deny" for verdict in verdicts)
+        refusals = [refusal(authorization, name, self.request.dialect, self.now_ms, asked=self.asked) for name in names]
+        return not any(refusals)
 
     def _result(self, connection: Connection, authorization: Authorization | None, name: str) -> dict[str, Any]:
-        question = self._question(name)
-        stateful = needs_standing(authorization, name)
-        standing = records.find_standing(connection, question, self.now_ms) if stateful else _STATELESS
-        verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms)
-        for grant in verdict.claims:
-            if not records.claim(connection, grant.prompt_id, self.now_ms):
-                raise StoreRaced("an approval ended while it was being claimed")
+        question = question_of(authorization, self.request.authorization_id, name, self.request.dialect, self.asked)
+        standing = standing_of(connection, authorization, question, self.now_ms)
+        verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms, asked=self.asked)
+        use_up(connection, question, verdict, self.now_ms)
         receipt_id = new_id("rcp")
         prompt = verdict.prompt
         if verdict.open_prompt and authorization is not None:
             if records.count_pending(connection, authorization.authorization_id, self.now_ms) >= MAX_PENDING_PROMPTS:
                 verdict = Verdict("deny", "too_many_pending")
             else:
-                prompt = self._open_prompt(connection, authorization, question, verdict, receipt_id)
+                prompt = self._open_prompt(connection, question, verdict, receipt_id)
         records.insert_receipt(
             connection,
             receipt_id=receipt_id,
@@ -123,15 +137,9 @@ class CheckRun:
         )
         return self._rendered(verdict, prompt, receipt_id)
 
-    def _question(self, name: str) -> Question:
-        context = self.request.context or {}
-        digest = "" if self.request.dialect == "scopes" else digest_of(canonical_json(context))
-        return Question(self.request.authorization_id, name, self.request.resource, digest)
-
     def _open_prompt(
         self,
         connection: Connection,
-        authorization: Authorization,
         question: Question,
         verdict: Verdict,
         receipt_id: str,
@@ -149,7 +157,7 @@ class CheckRun:
             created_ms=self.now_ms,
             expires_ms=self.now_ms + (CONFIRMATION_LIFE_MS if confirm else ESCALATION_LIFE_MS),
             single_use=question.single_use or not confirm,
-            escalation_to=None if confirm else authorization.escalation_targets.get(question.scope),
+            escalation_to=None if confirm else verdict.target,
             source_receipt_id=receipt_id,
             nonce_salt=salt,
         )
@@ -165,6 +173,8 @@ class CheckRun:
             "budget": None,
             "escalation": None,
         }
+        if verdict.superseded_by is not None:
+            result["superseded_by"] = verdict.superseded_by
         if prompt is None:
             return result
         expires_at = format_timestamp(prompt.expires_ms)

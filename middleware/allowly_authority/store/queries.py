@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from allowly_authority.store.statements import Statement, first, given, insertion, pick, word
-from allowly_authority.store.tables import authorizations, prompts, receipts, replies
+from allowly_authority.store.tables import authorizations, daily_counts, prompts, receipts, replies
 
 _PROMPT: Final = pick(
     prompts,
@@ -26,7 +26,7 @@ _LIVE: Final = prompts.c.state.in_([word("pending"), word("approved"), word("rej
 # ---- authorizations
 
 _AUTHORIZATION: Final = pick(
-    authorizations, "authorization_id dialect user_id agent_id rules created_ms expires_ms revoked_ms"
+    authorizations, "authorization_id dialect user_id agent_id rules created_ms expires_ms revoked_ms superseded_by"
 )
 _LATEST: Final = first(sa.select(receipts.c.issued_ms).order_by(receipts.c.seq.desc()))
 _FIND_AUTHORIZATION: Final = sa.select(*_AUTHORIZATION, _LATEST.scalar_subquery()).where(
@@ -39,7 +39,12 @@ INSERT_AUTHORIZATION: Final = insertion(
 )
 REVOKE_AUTHORIZATION: Final = Statement(
     sa.update(authorizations)
-    .values(revoked_ms=_NOW, revoked_by=given("by", sa.Text), notes=given("notes", sa.Text))
+    .values(
+        revoked_ms=_NOW,
+        revoked_by=given("by", sa.Text),
+        notes=given("notes", sa.Text),
+        superseded_by=given("successor", sa.Text),
+    )
     .where(
         authorizations.c.authorization_id == given("authorization_id_", sa.Text), authorizations.c.revoked_ms.is_(None)
     )
@@ -142,6 +147,22 @@ RESOLVE_ESCALATION: Final = Statement(
 FIND_PROMPT: Final = Statement(sa.select(*_PROMPT).where(prompts.c.prompt_id == given("prompt_id", sa.Text)))
 FIND_PROMPT_BY_NONCE: Final = Statement(
     sa.select(*_PROMPT).where(prompts.c.nonce_hash == given("nonce", sa.LargeBinary))
+)
+
+# ---- how often a scope was allowed in one day
+
+_OF_THE_DAY: Final = (
+    daily_counts.c.authorization_id == given("authorization_id_", sa.Text),
+    daily_counts.c.scope == given("scope_", sa.Text),
+    daily_counts.c.day_ends_ms == given("day_ends"),
+)
+FIND_DAILY_COUNT: Final = Statement(sa.select(daily_counts.c.allowed).where(*_OF_THE_DAY))
+INSERT_DAILY_COUNT: Final = insertion(daily_counts, "authorization_id scope day_ends_ms allowed")
+COUNT_ALLOW: Final = Statement(
+    sa.update(daily_counts)
+    .values(allowed=daily_counts.c.allowed + sa.literal_column("1"))
+    .where(*_OF_THE_DAY, daily_counts.c.allowed < given("most"))
+    .returning(daily_counts.c.allowed)
 )
 
 # ---- receipts

@@ -5,15 +5,22 @@ Times are milliseconds since 1970.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
-from allowly_authority.engine import Authorization, Prompt, Question, Standing
+from allowly_authority.engine import (
+    Authorization,
+    Prompt,
+    Question,
+    RuleFault,
+    Standing,
+    read_authorization,
+    rules_text,
+)
 from allowly_authority.identifiers import new_id
 from allowly_authority.store import queries
 from allowly_authority.store.port import Connection
+from allowly_authority.store.schema import StoreError
 
 _SINGLE_USE: Final = 9
 """Which of a prompt's columns is a truth value, kept as 0 or 1."""
@@ -34,66 +41,63 @@ def find_authorization(
 
     Returns:
         `None` where there is no such authorization.
+
+    Raises:
+        StoreError: Its rules are damaged: to leave one out would allow what it forbids.
     """
     row = connection.row(
         queries.LOCK_AUTHORIZATION if lock else queries.FIND_AUTHORIZATION, authorization_id=authorization_id
     )
     if row is None:
         return None, latest_time(connection)
-    rules = _parsed_rules(row[4])
-    found = Authorization(
-        authorization_id=row[0],
-        dialect=row[1],
-        user_id=row[2],
-        agent_id=row[3],
-        scopes=rules["scopes"],
-        confirm_for=rules["confirm_for"],
-        escalate_for=rules["escalate_for"],
-        deny_for=rules["deny_for"],
-        escalation_targets=rules["escalation_targets"],
-        created_ms=row[5],
-        expires_ms=row[6],
-        revoked_ms=row[7],
-    )
-    return found, row[8] or 0
-
-
-@lru_cache(maxsize=1024)
-def _parsed_rules(text: str) -> dict[str, Any]:
-    """Parse rules; kept by their text, which is what they are, so that nothing can become stale."""
-    rules = json.loads(text)
-    lists = {name: frozenset(rules[name]) for name in ("confirm_for", "escalate_for", "deny_for")}
-    return {**lists, "scopes": tuple(rules["scopes"]), "escalation_targets": rules["escalation_targets"]}
+    try:
+        found = read_authorization(
+            authorization_id=row[0],
+            dialect=row[1],
+            user_id=row[2],
+            agent_id=row[3],
+            rules=row[4],
+            created_ms=row[5],
+            expires_ms=row[6],
+            revoked_ms=row[7],
+            superseded_by=row[8],
+        )
+    except RuleFault as fault:
+        raise StoreError(f"The rules of an authorization on record cannot be read: {fault}") from None
+    return found, row[9] or 0
 
 
 def insert_authorization(connection: Connection, authorization: Authorization, metadata: Mapping[str, Any]) -> None:
     """Record a new authorization."""
-    rules = {
-        "scopes": authorization.scopes,
-        "confirm_for": sorted(authorization.confirm_for),
-        "escalate_for": sorted(authorization.escalate_for),
-        "deny_for": sorted(authorization.deny_for),
-        "escalation_targets": dict(authorization.escalation_targets),
-        "metadata": metadata,
-    }
     connection.run(
         queries.INSERT_AUTHORIZATION,
         authorization_id=authorization.authorization_id,
         dialect=authorization.dialect,
         user_id=authorization.user_id,
         agent_id=authorization.agent_id,
-        rules=json.dumps(rules),
+        rules=rules_text(authorization, metadata),
         created_ms=authorization.created_ms,
         expires_ms=authorization.expires_ms,
     )
 
 
 def revoke_authorization(
-    connection: Connection, authorization_id: str, revoked_by: str | None, notes: str | None, now_ms: int
+    connection: Connection,
+    authorization_id: str,
+    *,
+    revoked_by: str | None = None,
+    notes: str | None = None,
+    successor: str | None = None,
+    now_ms: int,
 ) -> bool:
     """Revoke once; `False` where it does not exist or is revoked already."""
     row = connection.row(
-        queries.REVOKE_AUTHORIZATION, authorization_id_=authorization_id, by=revoked_by, notes=notes, now=now_ms
+        queries.REVOKE_AUTHORIZATION,
+        authorization_id_=authorization_id,
+        by=revoked_by,
+        notes=notes,
+        successor=successor,
+        now=now_ms,
     )
     return row is not None
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from allowly_authority.store.port import Connection
 from allowly_authority.store.statements import Statement, given, word
-from allowly_authority.store.tables import prompts, receipts, replies
+from allowly_authority.store.tables import daily_counts, prompts, receipts, replies
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
@@ -24,6 +24,9 @@ PROMPT_LIFE_MS: Final = 30 * _DAY_MS
 
 RECEIPT_LIFE_MS: Final = 400 * _DAY_MS
 """How long a receipt is kept: a year, and time to look at it."""
+
+COUNT_LIFE_MS: Final = _DAY_MS
+"""How long after its end the count of a day is kept: a clock that goes back by less finds it again."""
 
 ROWS_PER_RUN: Final = 500
 """Most rows that one run removes from each table."""
@@ -65,6 +68,22 @@ REMOVE_PROMPTS: Final = Statement(
     .returning(word("removed"))
 )
 
+_COUNT_KEY: Final = (daily_counts.c.authorization_id, daily_counts.c.scope, daily_counts.c.day_ends_ms)
+REMOVE_DAILY_COUNTS: Final = Statement(
+    sa.delete(daily_counts)
+    .where(
+        sa.tuple_(*_COUNT_KEY).in_(
+            sa.select(*_COUNT_KEY)
+            .where(daily_counts.c.day_ends_ms <= _CUTOFF)
+            .order_by(daily_counts.c.day_ends_ms)
+            .limit(_LIMIT)
+            .offset(_START)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .returning(word("removed"))
+)
+
 # Numbers grow with time, so that the first ones are the oldest and no index by time is needed.
 _FIRST_RECEIPTS: Final = (
     sa.select(receipts.c.seq, receipts.c.issued_ms)
@@ -90,6 +109,7 @@ REMOVE_RECEIPTS: Final = Statement(
 _AGES: Final = (
     (REMOVE_REPLIES, REPLY_LIFE_MS),
     (REMOVE_PROMPTS, PROMPT_LIFE_MS),
+    (REMOVE_DAILY_COUNTS, COUNT_LIFE_MS),
     (REMOVE_RECEIPTS, RECEIPT_LIFE_MS),
 )
 

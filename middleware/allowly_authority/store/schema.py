@@ -84,7 +84,19 @@ _FIRST: Final = (
 
 _RETENTION: Final = ("CREATE INDEX prompts_by_expiry ON prompts (expires_ms)",)
 
-MIGRATIONS: Final = (_FIRST, _RETENTION)
+_CONSTRAINTS: Final = (
+    "ALTER TABLE authorizations ADD COLUMN superseded_by TEXT",
+    """CREATE TABLE daily_counts (
+        authorization_id TEXT NOT NULL REFERENCES authorizations,
+        scope TEXT NOT NULL,
+        day_ends_ms {integer} NOT NULL,
+        allowed {integer} NOT NULL,
+        PRIMARY KEY (authorization_id, scope, day_ends_ms)
+    ){keyed_table}""",
+    "CREATE INDEX daily_counts_by_age ON daily_counts (day_ends_ms)",
+)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -13,7 +13,7 @@ def _columns(kind: type[sa.types.TypeEngine[Any]], names: str) -> list[sa.Column
 
 authorizations: Final = sa.table(
     "authorizations",
-    *_columns(sa.Text, "authorization_id dialect user_id agent_id rules revoked_by notes"),
+    *_columns(sa.Text, "authorization_id dialect user_id agent_id rules revoked_by notes superseded_by"),
     *_columns(sa.BigInteger, "created_ms expires_ms revoked_ms"),
 )
 
@@ -29,6 +29,12 @@ receipts: Final = sa.table(
     "receipts",
     *_columns(sa.Text, "receipt_id event decision reason authorization_id scope resource session_id prompt_id"),
     *_columns(sa.BigInteger, "seq issued_ms"),
+)
+
+daily_counts: Final = sa.table(
+    "daily_counts",
+    *_columns(sa.Text, "authorization_id scope"),
+    *_columns(sa.BigInteger, "day_ends_ms allowed"),
 )
 
 replies: Final = sa.table(
