@@ -15,6 +15,7 @@ from mcp.server.lowlevel.server import NotificationOptions
 from allowly_harness.adapters.options import ApprovalOptions
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.bridge.approvals import Approvals
+from allowly_harness.bridge.arriving import Arrivals
 from allowly_harness.bridge.forwarding import Forwarder
 from allowly_harness.bridge.held import Holds
 from allowly_harness.bridge.stdio import standard_streams
@@ -62,9 +63,11 @@ class Bridge:
                 why = self.upstreams.why
                 group.cancel_scope.cancel()
 
+            send, receive = anyio.create_memory_object_stream[Any](0)
             group.start_soon(until_lost)
-            async with ending_in_peace():
-                await self.server.run(read, write, options)
+            group.start_soon(Arrivals(read, write, self.upstreams).hand_on, send)
+            async with ending_in_peace(), send, receive:
+                await self.server.run(receive, write, options)
             group.cancel_scope.cancel()
         return why
 

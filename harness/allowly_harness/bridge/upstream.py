@@ -25,7 +25,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 
 from allowly_harness.bridge.eras import Announcement, Wire, envelope, handshake, headers_for
 from allowly_harness.connection import Era
-from allowly_harness.protocol.errors import ServerUnreachable, innermost
+from allowly_harness.protocol.errors import innermost
 
 START_SECONDS: Final = 60.0
 """How long a server may take to start and to agree on a version; the first `npx -y` of one downloads it."""
@@ -72,6 +72,8 @@ class Upstream:
         modern: Whether the server speaks 2026-07-28.
         version: The version that was agreed on.
         hello: What the server says of itself: the result of `initialize` or `server/discover`.
+        settled: Set when the server can be used, or never will be.
+        failure: Why it never will be.
         lost: Set when nothing can be sent any more.
         ended: Set when everything was closed; a started server is gone then.
     """
@@ -103,6 +105,8 @@ class Upstream:
         self.modern = False
         self.version = ""
         self.hello: Wire = {}
+        self.settled = anyio.Event()
+        self.failure = ""
         self.lost = anyio.Event()
         self.ended = anyio.Event()
 
@@ -112,17 +116,22 @@ class Upstream:
         offered = self.hello.get("capabilities")
         return offered if isinstance(offered, dict) else {}
 
-    async def run(self, host: Announcement, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+    async def reached(self) -> None:
+        """Wait until the server can be used.
+
+        Raises:
+            MCPError: It did not start, answer, or agree on a version in time.
+        """
+        await self.settled.wait()
+        if self.failure:
+            raise MCPError(types.INTERNAL_ERROR, self.failure)
+
+    async def run(self, host: Announcement) -> None:
         """Hold the connection until it is lost or `close` is called.
 
         Args:
             host: Who the server is told that it talks to.
-            task_status: Told when the server can be used.
-
-        Raises:
-            ServerUnreachable: It did not start, answer, or agree on a version in time.
         """
-        ready = False
         # The limit is lifted when the server is there: leaving a scope before what was opened in it is not allowed.
         limit = self._reaching
         limit.deadline = anyio.current_time() + self._start_timeout
@@ -131,18 +140,20 @@ class Upstream:
                 async with AsyncExitStack() as stack:
                     dispatcher = await self._open(stack)
                     await self._agree(dispatcher, host)
-                    ready, limit.deadline = True, math.inf
-                    task_status.started()
+                    limit.deadline = math.inf
+                    self.settled.set()
                     await self._stop.wait()
         except Exception as error:
-            if not ready:
-                raise ServerUnreachable(self._why(error)) from None
-            logger.warning("The connection to the server ended with an error.", exc_info=True)
+            if self.settled.is_set():
+                logger.warning("The connection to the server ended with an error.", exc_info=True)
+            else:
+                self.failure = self._why(error)
         finally:
+            if not self.settled.is_set():
+                self.failure = self.failure or self._why(TimeoutError())
             self.lost.set()
             self.ended.set()
-        if limit.cancelled_caught and not ready:
-            raise ServerUnreachable(self._why(TimeoutError()))
+            self.settled.set()
 
     async def _open(self, stack: AsyncExitStack) -> JSONRPCDispatcher[TransportContext]:
         read, write = await stack.enter_async_context(self._transport)
@@ -298,7 +309,7 @@ class Upstream:
     def close(self) -> None:
         """Let the connection end, or the attempt to make it."""
         self._stop.set()
-        if not self.version:
+        if not self.settled.is_set():
             self._reaching.cancel()
 
     def _why(self, error: BaseException) -> str:

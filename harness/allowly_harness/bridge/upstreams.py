@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ from mcp import MCPError
 from allowly_harness.bridge.eras import Announcement
 from allowly_harness.bridge.link import Link
 from allowly_harness.bridge.upstream import Transport
-from allowly_harness.protocol.errors import ServerUnreachable
 
 MAX_UPSTREAMS: Final = 64
 """How many connections to the server there may be; hosts beyond that are refused."""
@@ -24,6 +24,8 @@ IDLE_SECONDS: Final = 1800.0
 
 CLOSE_SECONDS: Final = 15.0
 """How long closing all of them may take; a started server that ignores everything needs 7 (mcp 2.3)."""
+
+logger = logging.getLogger(__name__)
 
 
 class Upstreams:
@@ -60,52 +62,97 @@ class Upstreams:
         self._options = options
         self._shared: dict[str, Link] = {}
         self._used: dict[str, float] = {}
-        self._opening = anyio.Lock()
         self.ended = anyio.Event()
 
     async def own(self, host: Announcement) -> Link:
-        """Open a connection for one host."""
-        return await self._start(host, shared=False)
+        """Open a connection for one host.
+
+        Raises:
+            MCPError: The server cannot be reached, or there are too many connections.
+        """
+        link = self._start(host, shared=False)
+        try:
+            await link.upstream.reached()
+        except BaseException:
+            link.upstream.close()
+            raise
+        return link
 
     async def shared(self, host: Announcement) -> Link:
-        """Return the connection for modern hosts that say this of themselves; open it if there is none."""
-        key = json.dumps([host.info, host.capabilities], sort_keys=True) if self._several else ""
-        async with self._opening:
-            if self._several:
-                self._drop_idle()
-            link = self._shared.get(key)
-            if link is None or link.upstream.lost.is_set():
-                link = self._shared[key] = await self._start(host, shared=self._several)
-            self._used[key] = anyio.current_time()
-            return link
+        """Return the connection for modern hosts that say this of themselves; open it if there is none.
 
-    async def _start(self, host: Announcement, *, shared: bool) -> Link:
+        It belongs to no request: whoever asks while it is being opened waits for it, and it is opened although
+        they give up, so that they find it there when they ask again.
+
+        Raises:
+            MCPError: The server cannot be reached, or there are too many connections.
+        """
+        key = json.dumps([host.info, host.capabilities], sort_keys=True) if self._several else ""
+        if self._several:
+            self._drop_idle()
+        link = self._shared.get(key)
+        if link is None or (self._several and link.upstream.lost.is_set()):
+            link = self._shared[key] = self._start(host, shared=self._several)
+        self._used[key] = anyio.current_time()
+        await link.upstream.reached()
+        return link
+
+    async def settle(self) -> None:
+        """Wait until none of them is being opened any more; no longer than a start may take."""
+        for link in list(self.open):
+            await link.upstream.settled.wait()
+
+    @property
+    def failure(self) -> str:
+        """Why a bridge for one host has come to its end; empty while it has not."""
+        return self.why if self.ended.is_set() and not self._several else ""
+
+    def give_up(self) -> None:
+        """Open nothing more for the one host that there was."""
+        for link in () if self._several else list(self.open):
+            if not link.upstream.settled.is_set():
+                link.upstream.close()
+
+    def _start(self, host: Announcement, *, shared: bool) -> Link:
+        if self.failure:
+            # The bridge ends with its server, and starts none for its last moments.
+            raise MCPError(types.INTERNAL_ERROR, self.failure)
         if len(self.open) >= MAX_UPSTREAMS:
             raise MCPError(types.INTERNAL_ERROR, f"{MAX_UPSTREAMS} hosts are connected already")
         link = Link(self._reach(), host, shared=shared, **self._options)
         self.open.add(link)
+        self.group.start_soon(self._hold, link, host)
         try:
-            await self.group.start(self._hold, link, host)
-        except ServerUnreachable as error:
-            self.open.discard(link)
-            self.why = str(error)
-            self.ended.set()
-            raise MCPError(types.INTERNAL_ERROR, str(error)) from None
+            await link.upstream.settled.wait()
+        except anyio.get_cancelled_exc_class():
+            # Whoever wanted it does not any more: it is given up at once, and takes up no room.
+            self._abandoned.add(link)
+            link.upstream.close()
+            raise
+        if link.upstream.problem:
+            raise MCPError(types.INTERNAL_ERROR, link.upstream.problem)
         return link
 
-    async def _hold(self, link: Link, host: Announcement, *, task_status: Any) -> None:
-        # Closed in its own time: cancelled half-way, a started server could be left behind.
-        with anyio.CancelScope(shield=True):
-            await link.upstream.run(host, task_status=task_status)
-        self.open.discard(link)
-        self.why = self.why or "the server closed the connection"
+    async def _hold(self, link: Link, host: Announcement) -> None:
+        try:
+            # Closed in its own time: cancelled half-way, a started server could be left behind.
+            with anyio.CancelScope(shield=True):
+                await link.upstream.run(host)
+        except ServerUnreachable:
+            logger.info("The server could not be reached.")
+        finally:
+            self.open.discard(link)
+        if link in self._abandoned:
+            self._abandoned.discard(link)
+            return
+        self.why = self.why or link.upstream.problem or "the server closed the connection"
         self.ended.set()
 
     def _drop_idle(self) -> None:
         now = anyio.current_time()
         for key, link in list(self._shared.items()):
             if not link.flights and now - self._used[key] > IDLE_SECONDS:
-                del self._shared[key], self._used[key]
+                self._forget(link)
                 link.upstream.close()
 
     async def close(self) -> None:
