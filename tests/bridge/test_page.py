@@ -58,6 +58,7 @@ def test_there_is_an_entry_for_every_kind_of_file() -> None:
 @pytest.mark.parametrize(
     "limit",
     [
+        f"`--start-timeout`, {upstream.START_SECONDS:.0f} s",
         f"what a server asks | {host.HOST_SECONDS:.0f} s",
         f"of a modern host | {held.HOLD_SECONDS:.0f} s",
         f"held calls that wait for a leg | {held.MAX_HELD} |",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,8 +23,6 @@ IDLE_SECONDS: Final = 1800.0
 
 CLOSE_SECONDS: Final = 15.0
 """How long closing all of them may take; a started server that ignores everything needs 7 (mcp 2.3)."""
-
-logger = logging.getLogger(__name__)
 
 
 class Upstreams:
@@ -122,31 +119,21 @@ class Upstreams:
         link = Link(self._reach(), host, shared=shared, **self._options)
         self.open.add(link)
         self.group.start_soon(self._hold, link, host)
-        try:
-            await link.upstream.settled.wait()
-        except anyio.get_cancelled_exc_class():
-            # Whoever wanted it does not any more: it is given up at once, and takes up no room.
-            self._abandoned.add(link)
-            link.upstream.close()
-            raise
-        if link.upstream.problem:
-            raise MCPError(types.INTERNAL_ERROR, link.upstream.problem)
         return link
 
     async def _hold(self, link: Link, host: Announcement) -> None:
-        try:
-            # Closed in its own time: cancelled half-way, a started server could be left behind.
-            with anyio.CancelScope(shield=True):
-                await link.upstream.run(host)
-        except ServerUnreachable:
-            logger.info("The server could not be reached.")
-        finally:
-            self.open.discard(link)
-        if link in self._abandoned:
-            self._abandoned.discard(link)
-            return
-        self.why = self.why or link.upstream.problem or "the server closed the connection"
+        # Closed in its own time: cancelled half-way, a started server could be left behind.
+        with anyio.CancelScope(shield=True):
+            await link.upstream.run(host)
+        self.open.discard(link)
+        self._forget(link)
+        self.why = self.why or link.upstream.failure or "the server closed the connection"
         self.ended.set()
+
+    def _forget(self, link: Link) -> None:
+        for key, other in list(self._shared.items()):
+            if other is link:
+                del self._shared[key], self._used[key]
 
     def _drop_idle(self) -> None:
         now = anyio.current_time()

@@ -51,6 +51,14 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="Who makes the calls, as the person is told.  [default: what the host calls itself]",
 )
+@click.option(
+    "--start-timeout",
+    type=click.FloatRange(1, 86_400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the server may take to start. What is started with npx or uvx is downloaded first.",
+)
 @server_options
 def bridge(
     server: str,
@@ -60,6 +68,7 @@ def bridge(
     allow_network: bool,
     names: Sequence[str],
     requester: str,
+    start_timeout: float,
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
@@ -97,7 +106,7 @@ def bridge(
     target = Target(
         taken, authority, acting_as, parse_variables(variables), era, timeout, quiet=True, requester=requester
     )
-    return run(_Bridging(target, ask, address, tuple(names)).run)
+    return run(_Bridging(target, ask, address, tuple(names), start_timeout).run)
 
 
 def _check_network(host: str, *, allow_network: bool, ask: str) -> None:
@@ -117,6 +126,7 @@ class _Bridging:
     ask: Literal["terminal", "host"]
     address: tuple[str, int] | None
     names: tuple[str, ...]
+    start_timeout: float
 
     async def run(self) -> int:
         """Serve until the host leaves, the server is gone, or a signal."""
@@ -152,6 +162,7 @@ class _Bridging:
                     authority=authority.client if authority else None,
                     era=target.era,  # type: ignore[arg-type]
                     timeout=target.timeout,
+                    start_timeout=self.start_timeout,
                     several_hosts=self.address is not None,
                     last_words=reach.last_words,
                     acting_as=target.acting_as,
