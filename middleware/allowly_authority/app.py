@@ -34,6 +34,7 @@ from allowly_authority.service.problems import (
 from allowly_authority.store.schema import StoreBusy, StoreError, StoreUncertain
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.creation import parse_creation
+from allowly_authority.wire.policies import SettleBudgetRequest
 from allowly_authority.wire.requests import (
     CheckRequest,
     LookupRequest,
@@ -73,6 +74,7 @@ def create_app(authority: Authority, *, api_key: str, listening_on: str) -> Guar
         _route("/v1/escalations/{escalation_id}", "GET", api.escalation_status),
         _route("/v1/authorizations", "POST", api.create, status=201),
         _route("/v1/authorizations/{authorization_id}", "DELETE", api.revoke),
+        _route("/v1/budget-settlements", "POST", api.settle_budget),
         _route("/v1/receipts/{receipt_id}", "GET", api.receipt),
         _route("/v1/prompts/lookup", "POST", api.look_up),
         _route("/readyz", "GET", api.ready),
@@ -109,6 +111,10 @@ class _Api:
         body = await _body(request, RevokeRequest.model_validate, optional=True)
         authorization_id = _path_id(request, "authorization_id")
         return await self._authority.revoke(authorization_id, body, _idempotency_key(request))
+
+    async def settle_budget(self, request: Request) -> dict[str, Any]:
+        body = await _body(request, SettleBudgetRequest.model_validate)
+        return await self._authority.settle_budget(body, _idempotency_key(request))
 
     async def look_up(self, request: Request) -> dict[str, Any]:
         return await self._authority.look_up(await _body(request, LookupRequest.model_validate))

@@ -228,7 +228,7 @@ async def test_checks_that_say_something_unacceptable_are_refused(wire, change):
         {"requires_confirm_for": ["typo"]},
         {"scopes": [{"name": "read", "constraints": {"max_per_hour": 1}}], "requires_confirm_for": []},
         {"bundle_id": "b"},
-        {"budget_limit_micros": 5},
+        {"budget_limit_micros": -5},
     ],
 )
 async def test_authorizations_whose_rules_would_not_be_enforced_are_refused(wire, change):

@@ -34,6 +34,7 @@ from allowly_authority.store.database import open_database
 from allowly_authority.store.statements import Statement, word
 from allowly_authority.store.tables import prompts, receipts
 from allowly_authority.wire.creation import CreateInline
+from allowly_authority.wire.policies import SettleBudgetRequest
 from allowly_authority.wire.requests import (
     CheckRequest,
     LookupRequest,
@@ -102,7 +103,38 @@ class AuthorityMachine(RuleBasedStateMachine):
         self.asked: list[Asked] = []
         self.keys: dict[str, tuple[Any, dict[str, Any], float]] = {}
         self.seen: dict[str, str] = {}
+        self.purse = self.authorize_purse()
+        self.costs: dict[str, tuple[int, bool]] = {}
         return self.authorize(5000)
+
+    def authorize_purse(self) -> str:
+        body = {"user_id": "u", "agent_id": "a", "scopes": ["buy"], "expires_at": "2100-01-01T00:00:00Z"}
+        request = CreateInline.model_validate(body | {"budget_limit_micros": 20})
+        return self.runner.run(self.authority.create(request, None))["authorization_id"]
+
+    @rule(cost=st.integers(0, 9))
+    def buy(self, cost: int) -> None:
+        """A budget is the sum of what was reserved or, once it is known, spent."""
+        request = CheckRequest(authorization_id=self.purse, scopes=["buy"], estimated_cost_micros=cost)
+        result = self.runner.run(self.authority.check(request, None))["results"]["buy"]
+        spent = sum(amount for amount, _ in self.costs.values())
+
+        assert result["decision"] == ("allow" if spent + cost <= 20 else "deny")
+        assert result["budget"]["spent_micros"] == spent
+        if result["decision"] == "allow":
+            self.costs[result["receipt"]["receipt_id"]] = (cost, False)
+
+    @precondition(lambda self: self.costs)
+    @rule(back=st.integers(0, 5), actual=st.integers(0, 12))
+    def settle_cost(self, back: int, actual: int) -> None:
+        receipt = list(self.costs)[-1 - back % len(self.costs)]
+        request = SettleBudgetRequest(check_receipt_id=receipt, actual_cost_micros=actual)
+        outcome = self.problem(self.authority.settle_budget(request, None))
+        if self.costs[receipt][1]:
+            assert outcome == 409
+            return
+        self.costs[receipt] = (actual, True)
+        assert outcome["spent_after_micros"] == sum(amount for amount, _ in self.costs.values())
 
     def open(self) -> None:
         self.database = open_database(self.location)
@@ -121,7 +153,10 @@ class AuthorityMachine(RuleBasedStateMachine):
             return
         open_database(self.location).close()
         with psycopg.connect(self.location.text) as link:
-            link.execute("TRUNCATE authorizations, daily_counts, prompts, receipts, replies RESTART IDENTITY")
+            link.execute(
+                "TRUNCATE authorizations, budgets, daily_counts, reservations, prompts, receipts, replies "
+                "RESTART IDENTITY"
+            )
 
     def problem(self, coroutine: Any) -> Any:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from allowly_authority.engine import Authorization
-from allowly_authority.service import authorizations, prompts
+from allowly_authority.service import authorizations, budgets, prompts
 from allowly_authority.service.checks import CheckRun, is_stateful
 from allowly_authority.service.clock import Clock
 from allowly_authority.service.nonces import NonceMaker
@@ -19,6 +19,7 @@ from allowly_authority.store.port import Connection, Database
 from allowly_authority.store.retention import remove_old_rows
 from allowly_authority.store.schema import StoreError
 from allowly_authority.wire.creation import Creation
+from allowly_authority.wire.policies import SettleBudgetRequest
 from allowly_authority.wire.requests import (
     CheckRequest,
     LookupRequest,
@@ -107,6 +108,14 @@ class Authority:
                 idempotency_key=idempotency_key,
                 base_url=self._base_url,
                 now_ms=now,
+            )
+        )
+
+    async def settle_budget(self, request: SettleBudgetRequest, idempotency_key: str | None) -> dict[str, Any]:
+        """Record what an allowed check really cost; `POST /v1/budget-settlements`."""
+        return await self._apply(
+            lambda db, now: budgets.settle_budget(
+                db, request, idempotency_key=idempotency_key, base_url=self._base_url, now_ms=now
             )
         )
 

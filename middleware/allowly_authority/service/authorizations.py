@@ -9,7 +9,7 @@ from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.service.receipts import pending_receipt
-from allowly_authority.store import records
+from allowly_authority.store import records, spending
 from allowly_authority.store.port import Connection
 from allowly_authority.wire.creation import CreateFromBundle, CreateFromPolicy, CreateInline, Creation
 from allowly_authority.wire.granted import granted
@@ -42,6 +42,8 @@ def create(
         raise invalid((".".join(["body", *map(str, fault.path)]), fault.message)) from None
     ended = None if request.replaces is None else _replace(connection, request.replaces, wanted, authorization, now_ms)
     records.insert_authorization(connection, authorization, request.metadata or {})
+    if authorization.budget_limit_micros is not None:
+        spending.open_budget(connection, authorization.authorization_id)
     receipt_id = _record(connection, authorization.authorization_id, "create", "granted", now_ms)
     reply = granted(
         authorization,
@@ -55,8 +57,6 @@ def create(
 
 
 def _wanted(request: Creation) -> Grant:
-    if request.budget_limit_micros is not None:
-        raise RuleFault(("budget_limit_micros",), "is not enforced by this authority")
     if isinstance(request, CreateInline):
         return request.grant()
     # Refused rather than ignored: what a bundle or a policy forbids would be allowed.

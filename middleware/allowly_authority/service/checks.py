@@ -44,7 +44,7 @@ MAX_PENDING_PROMPTS: Final = 1000
 
 
 def is_stateful(authorization: Authorization | None, names: Iterable[str]) -> bool:
-    """Tell whether more than the rules decides: a question, an approval, a count."""
+    """Tell whether more than the rules decides: a question, an approval, a count, a budget."""
     return any(needs_standing(authorization, name) for name in names)
 
 
@@ -114,8 +114,8 @@ class CheckRun:
         question = question_of(authorization, self.request.authorization_id, name, self.request.dialect, self.asked)
         standing = standing_of(connection, authorization, question, self.now_ms)
         verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms, asked=self.asked)
-        use_up(connection, question, verdict, self.now_ms)
         receipt_id = new_id("rcp")
+        use_up(connection, question, verdict, receipt_id, self.now_ms)
         prompt = verdict.prompt
         if verdict.open_prompt and authorization is not None:
             if records.count_pending(connection, authorization.authorization_id, self.now_ms) >= MAX_PENDING_PROMPTS:
@@ -170,7 +170,7 @@ class CheckRun:
             "decision": verdict.decision,
             "reason": verdict.reason,
             "receipt": pending_receipt(receipt_id, self.now_ms, self.base_url),
-            "budget": None,
+            "budget": None if verdict.budget is None else verdict.budget.as_json(),
             "escalation": None,
         }
         if verdict.superseded_by is not None:

@@ -28,11 +28,13 @@ def standing_of(
         ends_ms = _end_of_day(now_ms)
         used = spending.allowed_in_day(connection, question.authorization_id, question.scope, ends_ms)
         standing = replace(standing, allowed_today=used or 0)
+    if needed.budget:
+        standing = replace(standing, spent_micros=spending.spent_micros(connection, question.authorization_id))
     return standing
 
 
-def use_up(connection: Connection, question: Question, verdict: Verdict, now_ms: int) -> None:
-    """Claim, and count, all that a verdict uses up.
+def use_up(connection: Connection, question: Question, verdict: Verdict, receipt_id: str, now_ms: int) -> None:
+    """Claim, count and reserve all that a verdict uses up.
 
     Raises:
         StoreRaced: Something of it is not there any more, so that the verdict is void.
@@ -44,6 +46,12 @@ def use_up(connection: Connection, question: Question, verdict: Verdict, now_ms:
         day = (question.authorization_id, question.scope, _end_of_day(now_ms))
         if not spending.count_allow(connection, *day, verdict.count_up_to):
             raise StoreRaced("the last allow of the day went to another check")
+    if verdict.budget is not None and verdict.reserve_micros is not None:
+        estimate, limit = verdict.reserve_micros, verdict.budget.limit_micros
+        if not spending.reserve(
+            connection, question.authorization_id, receipt_id, estimate=estimate, limit=limit, now_ms=now_ms
+        ):
+            raise StoreRaced("the rest of the budget went to another check")
 
 
 def _end_of_day(now_ms: int) -> int:

@@ -11,7 +11,15 @@ from typing import Final
 import sqlalchemy as sa
 
 from allowly_authority.store.statements import Statement, first, given, insertion, pick, word
-from allowly_authority.store.tables import authorizations, daily_counts, prompts, receipts, replies
+from allowly_authority.store.tables import (
+    authorizations,
+    budgets,
+    daily_counts,
+    prompts,
+    receipts,
+    replies,
+    reservations,
+)
 
 _PROMPT: Final = pick(
     prompts,
@@ -163,6 +171,37 @@ COUNT_ALLOW: Final = Statement(
     .values(allowed=daily_counts.c.allowed + sa.literal_column("1"))
     .where(*_OF_THE_DAY, daily_counts.c.allowed < given("most"))
     .returning(daily_counts.c.allowed)
+)
+
+# ---- budgets
+
+_BUDGET: Final = budgets.c.authorization_id == given("authorization_id_", sa.Text)
+FIND_SPENT: Final = Statement(sa.select(budgets.c.spent_micros).where(_BUDGET))
+INSERT_BUDGET: Final = insertion(budgets, "authorization_id spent_micros")
+RESERVE: Final = Statement(
+    sa.update(budgets)
+    .values(spent_micros=budgets.c.spent_micros + given("estimate"))
+    .where(_BUDGET, budgets.c.spent_micros + given("estimate") <= given("most"))
+    .returning(budgets.c.spent_micros)
+)
+CORRECT_SPENT: Final = Statement(
+    sa.update(budgets).values(spent_micros=budgets.c.spent_micros + given("delta")).where(_BUDGET)
+)
+INSERT_RESERVATION: Final = insertion(reservations, "check_receipt_id authorization_id estimate_micros created_ms")
+FIND_RESERVATION: Final = Statement(
+    sa.select(receipts.c.authorization_id, reservations.c.estimate_micros, reservations.c.actual_micros)
+    .select_from(sa.outerjoin(receipts, reservations, reservations.c.check_receipt_id == receipts.c.receipt_id))
+    .where(
+        receipts.c.receipt_id == given("receipt_id", sa.Text),
+        receipts.c.event == word("check"),
+        receipts.c.decision == word("allow"),
+    )
+)
+SETTLE_RESERVATION: Final = Statement(
+    sa.update(reservations)
+    .values(actual_micros=given("actual"), settled_ms=_NOW)
+    .where(reservations.c.check_receipt_id == given("receipt_id_", sa.Text), reservations.c.actual_micros.is_(None))
+    .returning(reservations.c.check_receipt_id)
 )
 
 # ---- receipts

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from allowly_authority.store.port import Connection
 from allowly_authority.store.statements import Statement, given, word
-from allowly_authority.store.tables import daily_counts, prompts, receipts, replies
+from allowly_authority.store.tables import daily_counts, prompts, receipts, replies, reservations
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
@@ -84,6 +84,21 @@ REMOVE_DAILY_COUNTS: Final = Statement(
     .returning(word("removed"))
 )
 
+REMOVE_RESERVATIONS: Final = Statement(
+    sa.delete(reservations)
+    .where(
+        reservations.c.check_receipt_id.in_(
+            sa.select(reservations.c.check_receipt_id)
+            .where(reservations.c.created_ms <= _CUTOFF)
+            .order_by(reservations.c.created_ms)
+            .limit(_LIMIT)
+            .offset(_START)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .returning(word("removed"))
+)
+
 # Numbers grow with time, so that the first ones are the oldest and no index by time is needed.
 _FIRST_RECEIPTS: Final = (
     sa.select(receipts.c.seq, receipts.c.issued_ms)
@@ -110,6 +125,8 @@ _AGES: Final = (
     (REMOVE_REPLIES, REPLY_LIFE_MS),
     (REMOVE_PROMPTS, PROMPT_LIFE_MS),
     (REMOVE_DAILY_COUNTS, COUNT_LIFE_MS),
+    # What was reserved stays spent: the budget itself is never removed.
+    (REMOVE_RESERVATIONS, RECEIPT_LIFE_MS),
     (REMOVE_RECEIPTS, RECEIPT_LIFE_MS),
 )
 

@@ -96,7 +96,23 @@ _CONSTRAINTS: Final = (
     "CREATE INDEX daily_counts_by_age ON daily_counts (day_ends_ms)",
 )
 
-MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS)
+_BUDGETS: Final = (
+    """CREATE TABLE budgets (
+        authorization_id TEXT PRIMARY KEY REFERENCES authorizations,
+        spent_micros {integer} NOT NULL
+    ){keyed_table}""",
+    """CREATE TABLE reservations (
+        check_receipt_id TEXT PRIMARY KEY,
+        authorization_id TEXT NOT NULL REFERENCES authorizations,
+        estimate_micros {integer} NOT NULL,
+        actual_micros {integer},
+        created_ms {integer} NOT NULL,
+        settled_ms {integer}
+    ){keyed_table}""",
+    "CREATE INDEX reservations_by_age ON reservations (created_ms)",
+)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -37,6 +37,14 @@ daily_counts: Final = sa.table(
     *_columns(sa.BigInteger, "day_ends_ms allowed"),
 )
 
+budgets: Final = sa.table("budgets", *_columns(sa.Text, "authorization_id"), *_columns(sa.BigInteger, "spent_micros"))
+
+reservations: Final = sa.table(
+    "reservations",
+    *_columns(sa.Text, "check_receipt_id authorization_id"),
+    *_columns(sa.BigInteger, "estimate_micros actual_micros created_ms settled_ms"),
+)
+
 replies: Final = sa.table(
     "replies",
     *_columns(sa.Text, "endpoint reply"),
