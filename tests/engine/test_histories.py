@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from decision_cases import DAY, NAMES, NOW, RESOURCES, built, circumstances, contexts, grants, lively
+from decision_cases import BOUND, DAY, NAMES, NOW, RESOURCES, built, circumstances, contexts, grants, lively
 from decision_table import answer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from allowly_authority.engine import (
@@ -160,7 +160,7 @@ class Ledger:
         return bool(pending)
 
 
-sends = st.deferred(lambda: checks.map(lambda ask: ask | {"name": "send"}))
+sends = st.deferred(lambda: checks.map(lambda ask: ask | {"name": "send", "resource": BOUND}))
 checks = st.fixed_dictionaries(
     {
         "do": st.just("check"),
@@ -189,10 +189,17 @@ steps = st.one_of(
 )
 
 
+ASKED = {"do": "check", "name": "send", "dialect": "actions", "resource": BOUND, "context": {}, "initiator": "gate-1"}
+CONFIRMED = {"names": list(NAMES), "expires": NOW + DAY, "revoked": False, "successor": None, "confirm": ["send"]}
+CONFIRMED |= {"escalate": [], "deny": [], "constraints": {}, "policy": {}, "budget": None}
+AGAIN = {"do": "again", "pause": 0}
+
+
+@example(grant=CONFIRMED, first=ASKED | {"estimate": 0}, program=[{"do": "answer", "yes": True}, AGAIN, AGAIN])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     grant=lively | grants(ended=False),
-    first=checks | checks.map(lambda ask: ask | {"name": "send"}),
+    first=checks | checks.map(lambda ask: ask | {"name": "send", "resource": BOUND}),
     program=st.lists(steps, max_size=25),
 )
 def test_a_history_goes_as_the_table_says(grant, first, program) -> None:

@@ -142,7 +142,7 @@ MUTANTS = (
         "who escalates need not confirm",
         "G1",
         (deciding("    if demands.confirm is not None:\n", "    if demands.confirm is not None and not claims:\n"),),
-        ("decisions", "decision properties"),
+        ("decisions",),
     ),
     Mutant(
         "a grant outlives its window",
@@ -184,7 +184,7 @@ MUTANTS = (
         "a denial that cannot be told is no question",
         "G10",
         (demands("asks = confirms or unsure", "asks = confirms"),),
-        ("decisions", "conditions"),
+        ("conditions",),
     ),
     Mutant(
         "true is one",
