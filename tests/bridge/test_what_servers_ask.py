@@ -359,3 +359,43 @@ async def test_where_several_hosts_may_be_meant_none_is_asked(raw_server: Any, b
             await other.request("tools/call", {"name": "asks", "arguments": {}})
 
     assert refused == [link.SEVERAL_HOSTS]
+
+
+async def test_what_a_server_asks_about_a_call_that_was_given_up_reaches_no_other_host(
+    raw_server: Any, bridging: Any, connected: Any
+) -> None:
+    asks, asked = anyio.Event(), anyio.Event()
+    refusals: list[str] = []
+
+    async def works(ctx: Any) -> dict[str, Any]:
+        if ctx.params["name"] == "second":
+            asks.set()
+            await asked.wait()
+            return {"content": []}
+        with anyio.CancelScope(shield=True):
+            await asks.wait()
+            params = {"message": "of the first", "requestedSchema": {"type": "object", "properties": {}}}
+            try:
+                await ask(ctx.session, "elicitation/create", params, None)
+            except MCPError as error:
+                refusals.append(error.message)
+            asked.set()
+        return {"content": []}
+
+    server = raw_server(tools__call=works)
+    forms = {"modern": True, "capabilities": {"elicitation": {}}}
+    with anyio.fail_after(20):
+        async with (
+            bridging(server.low, several_hosts=True, era="legacy") as bridge,
+            connected(bridge, **forms) as first,
+            connected(bridge, **forms) as second,
+        ):
+            async with anyio.create_task_group() as group:
+                group.start_soon(first.request, "tools/call", {"name": "first"})
+                await server.until_seen("tools/call")
+                group.cancel_scope.cancel()
+            await server.until_seen("notifications/cancelled")
+            result = await second.request("tools/call", {"name": "second"})
+
+    assert result["content"] == []
+    assert refusals == [link.SEVERAL_HOSTS]

@@ -43,7 +43,8 @@ NOTHING_OPEN: Final = (
     "the host cannot be asked now: it speaks 2026-07-28, in which servers ask in the course of a request only"
 )
 SEVERAL_HOSTS: Final = (
-    "the host cannot be asked now: several requests are open, and it is not known which of the hosts is meant"
+    "the host cannot be asked now: several requests are open, or one was given up, "
+    "and it is not known which of the hosts is meant"
 )
 
 _LEVELS: Final[tuple[str, ...]] = get_args(types.LoggingLevel)
@@ -77,6 +78,7 @@ class Link:
         self.log_level: str | None = None
         self.turn = anyio.Lock()
         self._shared = shared
+        self._given_up = False
         self._asked = 0
         self._level_there = len(_LEVELS)
         self._progress: dict[types.ProgressToken, Flight] = {}
@@ -115,9 +117,17 @@ class Link:
             self._progress[token] = flight
         if not self.upstream.modern and caller is not None and caller.log_level is not None:
             await self._want_logs(caller.log_level)
+        answered = False
         try:
-            return self._for_host(method, await self.upstream.send(method, sent, **options))
+            result = await self.upstream.send(method, sent, **options)
+            answered = True
+            return self._for_host(method, result)
+        except MCPError as error:
+            answered = error.code != types.REQUEST_TIMEOUT
+            raise
         finally:
+            # The server may go on with it, and ask: that must not reach another host, whose request is open then.
+            self._given_up = self._given_up or not answered
             self._progress.pop(token, None)
 
     def _for_server(self, params: Mapping[str, Any]) -> Wire:
@@ -173,7 +183,7 @@ class Link:
     async def _ask_modern(self, method: str, params: Wire) -> Wire:
         if not self.flights:
             raise MCPError(types.INVALID_REQUEST, NOTHING_OPEN)
-        if self._shared and len(self.flights) > 1:
+        if self._shared and (len(self.flights) > 1 or self._given_up):
             raise MCPError(types.INVALID_REQUEST, SEVERAL_HOSTS)
         flight = self.flights[-1]
         if not flight.announcement.can_answer(method, params):
