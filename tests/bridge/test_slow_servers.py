@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +21,8 @@ from mcp.shared.message import SessionMessage
 
 from allowly_harness.bridge import upstream
 from allowly_harness.bridge.eras import Announcement
+from allowly_harness.servers import parse_server
+from allowly_harness.transport import ServerTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -279,6 +284,33 @@ async def test_a_handshake_after_a_question_without_answer_is_refused_when_the_s
     assert slow.starts == 1
 
 
+async def test_a_handshake_is_held_too_when_it_comes_together_with_the_question(
+    slow: SlowServer, bridging: Any, connected: Any
+) -> None:
+    """As both do when the bridge itself was slow to start."""
+    refused: list[MCPError] = []
+
+    async def shake_hands(host: Any) -> None:
+        refused.append(await refused_handshake(host))
+
+    with anyio.fail_after(SECONDS):
+        async with (
+            bridging(None, reach=slow.reach) as bridge,
+            connected(bridge, modern=True, start=False) as host,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(host.start)
+            group.start_soon(shake_hands, host)
+            await slow.until(lambda: slow.starts > 0)
+            await anyio.wait_all_tasks_blocked()
+            early = list(refused)
+            slow.up.set()
+
+    assert early == []
+    assert [error.code for error in refused] == [types.UNSUPPORTED_PROTOCOL_VERSION]
+    assert host.hello["supportedVersions"] == ["2026-07-28"]
+
+
 async def test_a_host_of_the_sdk_reaches_a_server_that_is_up_after_it_has_given_up_its_question(
     monkeypatch: pytest.MonkeyPatch, slow: SlowServer, bridging: Any, transport_to: Any
 ) -> None:
@@ -384,7 +416,52 @@ async def test_a_server_that_is_still_starting_is_stopped_when_its_host_leaves(
                 await here[1].send(SessionMessage(request))
                 await slow.until(lambda: slow.starts > 0)
                 await here[1].aclose()
-            await slow.until(lambda: slow.runs == 0 or modern)
-
     assert ends == [""]
     assert slow.runs == 0
+
+
+PROGRAM = """
+import sys
+
+open(sys.argv[1]).read()
+
+from mcp.server import MCPServer
+
+server = MCPServer("program")
+
+@server.tool()
+def add(a: int, b: int) -> int:
+    return a + b
+
+server.run("stdio")
+"""
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_program_that_is_downloaded_before_it_starts_is_reached_through_its_pipes(
+    mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bridging: Any, transport_to: Any
+) -> None:
+    """All that it is sent before it reads its input is there when it does."""
+    monkeypatch.setattr(mcp.client.session, "DISCOVER_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(upstream, "DISCOVER_SECONDS", 0.5)
+    script, download = tmp_path / "program.py", tmp_path / "download"
+    script.write_text(PROGRAM)
+    os.mkfifo(download)
+    spec = parse_server([sys.executable, str(script), str(download)])
+    sent = SentMethods()
+
+    async def come_up() -> None:
+        await sent.until("initialize")
+        await anyio.Path(download).write_text("done")
+
+    def reach() -> ServerTransport:
+        return ServerTransport(spec, None, None, tmp_path / "server.log")
+
+    with anyio.fail_after(60):
+        async with bridging(None, reach=reach) as bridge, anyio.create_task_group() as group:
+            group.start_soon(come_up)
+            async with Client(sent.over(transport_to(bridge)), mode=mode) as client:
+                result, version = await client.call_tool("add", {"a": 2, "b": 3}), client.protocol_version
+
+    assert version == ("2026-07-28" if mode == "auto" else "2025-11-25")
+    assert result.content[0].text == "5"

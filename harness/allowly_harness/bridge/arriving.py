@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import mcp_types as types
@@ -18,6 +18,9 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
 
 from allowly_harness.bridge.upstreams import Upstreams
+
+REFUSE_SECONDS: Final = 5.0
+"""How long a handshake may be held for a question before it that the SDK has refused, and that opens nothing."""
 
 
 class Arrivals:
@@ -64,6 +67,9 @@ class Arrivals:
 
     async def _hold(self, item: SessionMessage, to: MemoryObjectSendStream[Any]) -> None:
         async with to:
+            # Both may have waited in the same pipe, so that the question before it has hardly been read.
+            with anyio.move_on_after(REFUSE_SECONDS):
+                await self._upstreams.begun.wait()
             await self._upstreams.settle()
             self._holding = False
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):

@@ -39,6 +39,7 @@ class Upstreams:
     Attributes:
         group: Where the connections live.
         open: All of them.
+        begun: Set when the first of them is being opened.
         ended: Set when one of them has ended, or could not be made.
         why: What became of it.
     """
@@ -59,6 +60,7 @@ class Upstreams:
         self._options = options
         self._shared: dict[str, Link] = {}
         self._used: dict[str, float] = {}
+        self.begun = anyio.Event()
         self.ended = anyio.Event()
 
     async def own(self, host: Announcement) -> Link:
@@ -118,6 +120,7 @@ class Upstreams:
             raise MCPError(types.INTERNAL_ERROR, f"{MAX_UPSTREAMS} hosts are connected already")
         link = Link(self._reach(), host, shared=shared, **self._options)
         self.open.add(link)
+        self.begun.set()
         self.group.start_soon(self._hold, link, host)
         return link
 
