@@ -34,7 +34,8 @@ from allowly_authority.service.problems import (
 from allowly_authority.store.schema import StoreBusy, StoreError, StoreUncertain
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.creation import parse_creation
-from allowly_authority.wire.policies import SettleBudgetRequest
+from allowly_authority.wire.paging import PolicyQuery, Query, single_valued
+from allowly_authority.wire.policies import PolicyCreateRequest, SettleBudgetRequest
 from allowly_authority.wire.requests import (
     CheckRequest,
     LookupRequest,
@@ -52,7 +53,10 @@ BODY_SECONDS: Final = 10.0
 MAX_KEY_CHARACTERS: Final = 255
 """Longest `Idempotency-Key`."""
 
+_NO_CONTENT: Final = 204
+
 BodyT = TypeVar("BodyT")
+QueryT = TypeVar("QueryT", bound=Query)
 Handler = Callable[[Request], Awaitable[dict[str, Any]]]
 _logger = logging.getLogger(__name__)
 
@@ -74,6 +78,10 @@ def create_app(authority: Authority, *, api_key: str, listening_on: str) -> Guar
         _route("/v1/escalations/{escalation_id}", "GET", api.escalation_status),
         _route("/v1/authorizations", "POST", api.create, status=201),
         _route("/v1/authorizations/{authorization_id}", "DELETE", api.revoke),
+        _route("/v1/policies", "POST", api.publish_policy, status=201),
+        _route("/v1/policies", "GET", api.policies),
+        _route("/v1/policies/{policy_id}", "GET", api.policy),
+        _route("/v1/policies/{policy_id}", "DELETE", api.archive_policy, status=204),
         _route("/v1/budget-settlements", "POST", api.settle_budget),
         _route("/v1/receipts/{receipt_id}", "GET", api.receipt),
         _route("/v1/prompts/lookup", "POST", api.look_up),
@@ -116,6 +124,19 @@ class _Api:
         body = await _body(request, SettleBudgetRequest.model_validate)
         return await self._authority.settle_budget(body, _idempotency_key(request))
 
+    async def publish_policy(self, request: Request) -> dict[str, Any]:
+        body = await _body(request, PolicyCreateRequest.model_validate)
+        return await self._authority.publish_policy(body, _idempotency_key(request))
+
+    async def policies(self, request: Request) -> dict[str, Any]:
+        return await self._authority.policies(_query(request, PolicyQuery))
+
+    async def policy(self, request: Request) -> dict[str, Any]:
+        return await self._authority.policy(_path_id(request, "policy_id"))
+
+    async def archive_policy(self, request: Request) -> dict[str, Any]:
+        return await self._authority.archive_policy(_path_id(request, "policy_id"), _idempotency_key(request))
+
     async def look_up(self, request: Request) -> dict[str, Any]:
         return await self._authority.look_up(await _body(request, LookupRequest.model_validate))
 
@@ -137,7 +158,8 @@ class _Api:
 def _route(path: str, method: str, handler: Handler, *, status: int = 200) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            return _json(await handler(request), status)
+            body = await handler(request)
+            return Response(status_code=status) if status == _NO_CONTENT else _json(body, status)
         except ApiProblem as problem:
             return problem_response(problem)
         except StoreBusy:
@@ -178,6 +200,15 @@ async def _body(request: Request, read: Callable[[Any], BodyT], *, optional: boo
         raise invalid(("body", str(error))) from None
 
 
+def _query(request: Request, model: type[QueryT]) -> QueryT:
+    try:
+        return model.model_validate(single_valued(request.query_params.multi_items()))
+    except ValidationError as error:
+        raise invalid(*_fields(error, "query")) from None
+    except ValueError as error:
+        raise invalid(("query", str(error))) from None
+
+
 def _holds_nul(value: Any) -> bool:
     """Tell whether a string of a parsed body holds U+0000. Its depth is bounded by the parser."""
     if isinstance(value, str):
@@ -187,9 +218,9 @@ def _holds_nul(value: Any) -> bool:
     return isinstance(value, list) and any(_holds_nul(part) for part in value)
 
 
-def _fields(error: ValidationError) -> list[tuple[str, str]]:
+def _fields(error: ValidationError, part: str = "body") -> list[tuple[str, str]]:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    return [(".".join(["body", *map(str, problem["loc"])])[:200], problem["msg"]) for problem in problems[:20]]
+    return [(".".join([part, *map(str, problem["loc"])])[:200], problem["msg"]) for problem in problems[:20]]
 
 
 async def _read(request: Request) -> bytes:

@@ -154,7 +154,7 @@ class AuthorityMachine(RuleBasedStateMachine):
         open_database(self.location).close()
         with psycopg.connect(self.location.text) as link:
             link.execute(
-                "TRUNCATE authorizations, budgets, daily_counts, reservations, prompts, receipts, replies "
+                "TRUNCATE authorizations, budgets, daily_counts, policies, reservations, prompts, receipts, replies "
                 "RESTART IDENTITY"
             )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from allowly_authority.engine import Authorization
-from allowly_authority.service import authorizations, budgets, prompts
+from allowly_authority.service import authorizations, budgets, policies, prompts
 from allowly_authority.service.checks import CheckRun, is_stateful
 from allowly_authority.service.clock import Clock
 from allowly_authority.service.nonces import NonceMaker
@@ -19,7 +19,8 @@ from allowly_authority.store.port import Connection, Database
 from allowly_authority.store.retention import remove_old_rows
 from allowly_authority.store.schema import StoreError
 from allowly_authority.wire.creation import Creation
-from allowly_authority.wire.policies import SettleBudgetRequest
+from allowly_authority.wire.paging import PolicyQuery
+from allowly_authority.wire.policies import PolicyCreateRequest, SettleBudgetRequest
 from allowly_authority.wire.requests import (
     CheckRequest,
     LookupRequest,
@@ -118,6 +119,26 @@ class Authority:
                 db, request, idempotency_key=idempotency_key, base_url=self._base_url, now_ms=now
             )
         )
+
+    async def publish_policy(self, request: PolicyCreateRequest, idempotency_key: str | None) -> dict[str, Any]:
+        """Add an edition to a policy; `POST /v1/policies`."""
+        return await self._apply(
+            lambda db, now: policies.publish(db, request, idempotency_key=idempotency_key, now_ms=now)
+        )
+
+    async def archive_policy(self, policy_id: str, idempotency_key: str | None) -> dict[str, Any]:
+        """Let no more authorizations be made of a policy; `DELETE /v1/policies/{id}`."""
+        return await self._apply(
+            lambda db, now: policies.archive(db, policy_id, idempotency_key=idempotency_key, now_ms=now)
+        )
+
+    async def policy(self, policy_id: str) -> dict[str, Any]:
+        """Read the latest edition of a policy."""
+        return await self._read(lambda db, _: policies.read_policy(db, policy_id))
+
+    async def policies(self, query: PolicyQuery) -> dict[str, Any]:
+        """Read a page of policies."""
+        return await self._read(lambda db, _: policies.list_policies(db, query))
 
     async def confirmation_status(self, confirmation_id: str) -> dict[str, Any]:
         """Read how a confirmation stands."""

@@ -7,11 +7,12 @@ from typing import Any
 from allowly_authority.engine import Authorization, Grant, RuleFault, replacement_refusal
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
+from allowly_authority.service.policies import grant_of_policy
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.service.receipts import pending_receipt
 from allowly_authority.store import records, spending
 from allowly_authority.store.port import Connection
-from allowly_authority.wire.creation import CreateFromBundle, CreateFromPolicy, CreateInline, Creation
+from allowly_authority.wire.creation import CreateFromPolicy, CreateInline, Creation
 from allowly_authority.wire.granted import granted
 from allowly_authority.wire.requests import RevokeRequest
 from allowly_authority.wire.scalars import format_timestamp
@@ -36,7 +37,7 @@ def create(
     if earlier is not None:
         return earlier
     try:
-        wanted = _wanted(request)
+        wanted = _wanted(connection, request, now_ms)
         authorization = wanted.authorization(new_id("auth"), now_ms)
     except RuleFault as fault:
         raise invalid((".".join(["body", *map(str, fault.path)]), fault.message)) from None
@@ -56,12 +57,13 @@ def create(
     return reply
 
 
-def _wanted(request: Creation) -> Grant:
+def _wanted(connection: Connection, request: Creation, now_ms: int) -> Grant:
     if isinstance(request, CreateInline):
         return request.grant()
-    # Refused rather than ignored: what a bundle or a policy forbids would be allowed.
-    field = "bundle_id" if isinstance(request, CreateFromBundle) else "policy_id"
-    raise RuleFault((field,), "is not known to this authority")
+    if isinstance(request, CreateFromPolicy):
+        return grant_of_policy(connection, request, now_ms)
+    # Refused rather than ignored: what the bundle forbids would be allowed.
+    raise RuleFault(("bundle_id",), "is not known to this authority")
 
 
 def _replace(connection: Connection, old_id: str, wanted: Grant, successor: Authorization, now_ms: int) -> str:

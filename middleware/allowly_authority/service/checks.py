@@ -135,7 +135,11 @@ class CheckRun:
             prompt_id=prompt.prompt_id if prompt else next((claim.prompt_id for claim in verdict.claims), None),
             now_ms=self.now_ms,
         )
-        return self._rendered(verdict, prompt, receipt_id)
+        result = self._rendered(verdict, prompt, receipt_id)
+        # Older clients know inline conditions in another form, and refuse both of them in a reply.
+        if authorization is not None and authorization.policy is not None:
+            result["policy_eval"] = verdict.policy_eval
+        return result
 
     def _open_prompt(
         self,

@@ -15,6 +15,7 @@ from allowly_authority.store.tables import (
     authorizations,
     budgets,
     daily_counts,
+    policies,
     prompts,
     receipts,
     replies,
@@ -202,6 +203,35 @@ SETTLE_RESERVATION: Final = Statement(
     .values(actual_micros=given("actual"), settled_ms=_NOW)
     .where(reservations.c.check_receipt_id == given("receipt_id_", sa.Text), reservations.c.actual_micros.is_(None))
     .returning(reservations.c.check_receipt_id)
+)
+
+# ---- editions of policies
+
+_EDITION: Final = pick(policies, "policy_id version sha256 definition description created_by created_ms deleted_ms")
+_POLICY: Final = policies.c.policy_id == given("policy_id_", sa.Text)
+_EDITIONS: Final = policies.alias("editions")
+FIND_EDITION: Final = Statement(sa.select(*_EDITION).where(_POLICY, policies.c.version == given("version_")))
+LATEST_EDITION: Final = Statement(first(sa.select(*_EDITION).where(_POLICY).order_by(policies.c.version.desc())))
+LIST_POLICIES: Final = Statement(
+    sa.select(*_EDITION)
+    .where(
+        policies.c.deleted_ms.is_(None),
+        policies.c.policy_id > given("after", sa.Text),
+        policies.c.version
+        == sa.select(sa.func.max(_EDITIONS.c.version))
+        .where(_EDITIONS.c.policy_id == policies.c.policy_id)
+        .scalar_subquery(),
+    )
+    .order_by(policies.c.policy_id)
+    .limit(given("most"))
+    .offset(sa.literal_column("0"))
+)
+INSERT_EDITION: Final = insertion(policies, "policy_id version sha256 definition description created_by created_ms")
+ARCHIVE_POLICY: Final = Statement(
+    sa.update(policies)
+    .values(deleted_ms=_NOW)
+    .where(_POLICY, policies.c.deleted_ms.is_(None))
+    .returning(policies.c.version)
 )
 
 # ---- receipts

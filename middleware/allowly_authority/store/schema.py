@@ -112,7 +112,21 @@ _BUDGETS: Final = (
     "CREATE INDEX reservations_by_age ON reservations (created_ms)",
 )
 
-MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS)
+_POLICIES: Final = (
+    """CREATE TABLE policies (
+        policy_id TEXT NOT NULL,
+        version {integer} NOT NULL,
+        sha256 TEXT NOT NULL,
+        definition TEXT NOT NULL,
+        description TEXT,
+        created_by TEXT,
+        created_ms {integer} NOT NULL,
+        deleted_ms {integer},
+        PRIMARY KEY (policy_id, version)
+    ){keyed_table}""",
+)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

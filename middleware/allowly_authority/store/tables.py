@@ -45,6 +45,12 @@ reservations: Final = sa.table(
     *_columns(sa.BigInteger, "estimate_micros actual_micros created_ms settled_ms"),
 )
 
+policies: Final = sa.table(
+    "policies",
+    *_columns(sa.Text, "policy_id sha256 definition description created_by"),
+    *_columns(sa.BigInteger, "version created_ms deleted_ms"),
+)
+
 replies: Final = sa.table(
     "replies",
     *_columns(sa.Text, "endpoint reply"),
