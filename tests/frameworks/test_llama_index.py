@@ -18,6 +18,7 @@ from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 from allowly_demos import mail
 from allowly_demos.settings import load
 from allowly_harness import Answer, connect
+from allowly_harness.adapters import llama_index
 from allowly_harness.adapters.llama_index import approving_basic_client
 
 pytestmark = [
@@ -202,3 +203,9 @@ def test_the_demo_agent_sends_what_was_approved() -> None:
 
 def test_the_page_shows_the_demo_agent_and_at_most_two_changed_lines() -> None:
     demo_agents.assert_page_shows("llama-index", "llama_index_loop")
+
+
+def test_an_id_of_any_allowed_character_is_struck_out_of_logs_whole_g7() -> None:
+    line = '{"confirm_nonce": "abc.DEF~ghi:jkl_mno-1"}'
+
+    assert llama_index._BEARER.sub(r"\g<1>X", line) == '{"confirm_nonce": "X"}'

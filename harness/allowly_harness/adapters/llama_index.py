@@ -36,7 +36,7 @@ BasicClientT = TypeVar("BasicClientT", bound=BasicMCPClient)
 _OPENS_SESSIONS: Final = "_run_session"
 """The one method through which the client opens sessions (llama-index-tools-mcp 0.6). It has no public one."""
 
-_BEARER: Final = re.compile(r"""((?:confirm_nonce|escalation_id)[\\'"]*\s*[:=]\s*[\\'"]*)[\w-]+""")
+_BEARER: Final = re.compile(r"""((?:confirm_nonce|escalation_id)[\\'"]*\s*[:=]\s*[\\'"]*)[\w.~:-]+""")
 
 _approving: Final[WeakSet[BasicMCPClient]] = WeakSet()
 
