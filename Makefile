@@ -59,7 +59,7 @@ types: $(VENV)/test.stamp
 	$(BIN)/pyright
 
 contracts: $(VENV)/test.stamp
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 wheel: $(VENV)/test.stamp ## build the wheel and run the demo from it, in a clean environment
 	PYTHON=$(PYTHON) BUILD="$(BIN)/python -m build" sh tests/wheel.sh

@@ -40,6 +40,16 @@ GROUPS: dict[str, list[str]] = {
     "inputs": ["tests/session/test_server_inputs.py"],
     "legs": ["tests/session/test_legs.py"],
     "desk": ["tests/session/test_desk.py"],
+    "decisions": ["tests/engine/test_differential.py"],
+    "histories": ["tests/engine/test_histories.py"],
+    "decision properties": ["tests/engine/test_properties.py"],
+    "conditions": ["tests/engine/test_conditions.py"],
+    "policies": ["tests/engine/test_policies.py"],
+    "patterns": ["tests/engine/test_patterns.py"],
+    "budgets": ["tests/engine/test_budgets.py"],
+    "principals": ["tests/engine/test_principals.py"],
+    "stored": ["tests/engine/test_stored.py"],
+    "creation": ["tests/engine/test_creation.py"],
 }
 """The tests, by what a mutant may name to be killed by."""
 
@@ -149,10 +159,12 @@ def main(words: list[str]) -> int:
     """Run the mutants, print the table and return the exit code: 0 if every one was killed as demanded."""
     import seeded_asking
     import seeded_edges
+    import seeded_engine
     import seeded_flow
     import seeded_screen
 
-    everything = (*seeded_flow.MUTANTS, *seeded_edges.MUTANTS, *seeded_asking.MUTANTS, *seeded_screen.MUTANTS)
+    seeded = (seeded_flow, seeded_edges, seeded_asking, seeded_screen, seeded_engine)
+    everything = [mutant for module in seeded for mutant in module.MUTANTS]
     chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]
     used = sorted({killer for mutant in chosen for killer in mutant.killers})
     healthy = tried(Mutant("nothing broken", "", (), ()), used)

@@ -1,32 +1,10 @@
-"""The seeded bugs of the decision model.
-
-Run with `python tests/mutants/seeded_engine.py`, as `mutants.py` is. See there what they are for.
-"""
+"""The seeded bugs of the decision model. See `mutants.py` for what they are for."""
 
 from __future__ import annotations
 
-import os
-import sys
-from concurrent.futures import ThreadPoolExecutor
-
-import mutants
 from mutants import Mutant, Patch
 
 ENGINE = "middleware/allowly_authority/engine/"
-
-GROUPS = {
-    "decisions": ["tests/engine/test_differential.py"],
-    "histories": ["tests/engine/test_histories.py"],
-    "decision properties": ["tests/engine/test_properties.py"],
-    "conditions": ["tests/engine/test_conditions.py"],
-    "policies": ["tests/engine/test_policies.py"],
-    "patterns": ["tests/engine/test_patterns.py"],
-    "budgets": ["tests/engine/test_budgets.py"],
-    "principals": ["tests/engine/test_principals.py"],
-    "stored": ["tests/engine/test_stored.py"],
-    "creation": ["tests/engine/test_creation.py"],
-}
-"""The tests, by what a mutant may name to be killed by."""
 
 
 def deciding(old: str, new: str) -> Patch:
@@ -328,25 +306,3 @@ MUTANTS = (
         ("creation",),
     ),
 )
-
-
-def main(words: list[str]) -> int:
-    """Run the mutants whose names hold one of the words, or all; 0 if every one was killed as demanded."""
-    mutants.GROUPS.update(GROUPS)
-    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
-    used = sorted({killer for mutant in chosen for killer in mutant.killers})
-    healthy = mutants.tried(Mutant("nothing broken", "", (), ()), used)
-    if set(healthy.values()) != {"survived"}:
-        print(f"without any mutant, these do not pass: {healthy}")
-        return 2
-    bad = 0
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for mutant, said in zip(chosen, pool.map(lambda m: mutants.tried(m, m.killers), chosen), strict=True):
-            bad += set(said.values()) != {"killed"}
-            print(f"{mutant.name}: {said}", flush=True)
-    print(f"{len(chosen) - bad} of {len(chosen)} mutants killed by every group of tests that must notice them")
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
