@@ -219,6 +219,42 @@ def transport_to() -> Callable[[Bridge], AbstractAsyncContextManager[tuple[Any, 
     return serving
 
 
+class SentMethods:
+    """Notes what a host sends."""
+
+    def __init__(self) -> None:
+        self._sent: list[str] = []
+        self._news = anyio.Event()
+
+    async def until(self, method: str) -> None:
+        """Wait until it has sent a message of that method."""
+        while method not in self._sent:
+            await self._news.wait()
+
+    @asynccontextmanager
+    async def over(self, transport: Any) -> AsyncGenerator[tuple[Any, Any]]:
+        """Note what goes over a transport."""
+        async with transport as (read, write), anyio.create_task_group() as group:
+            send, receive = anyio.create_memory_object_stream[Any](0)
+            with send, receive:
+                group.start_soon(self._pass, receive, write)
+                yield read, send
+                group.cancel_scope.cancel()
+
+    async def _pass(self, receive: Any, write: Any) -> None:
+        async for item in receive:
+            await write.send(item)
+            self._sent.append(item.message.method)
+            self._news.set()
+            self._news = anyio.Event()
+
+
+@pytest.fixture
+def sent() -> SentMethods:
+    """What a host sends over a transport."""
+    return SentMethods()
+
+
 class RememberingAuthority(AuthorityClient):
     """Knows every nonce that was settled, so that a test can look for it where it must not be."""
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -21,8 +18,6 @@ from mcp.shared.message import SessionMessage
 
 from allowly_harness.bridge import upstream
 from allowly_harness.bridge.eras import Announcement
-from allowly_harness.servers import parse_server
-from allowly_harness.transport import ServerTransport
 
 pytestmark = pytest.mark.anyio
 
@@ -97,36 +92,6 @@ class SlowServer:
             await serve_loop(low, read, write, lifespan_state={})
         else:
             await low.run(read, write, low.create_initialization_options())
-
-
-class SentMethods:
-    """Notes what a host sends."""
-
-    def __init__(self) -> None:
-        self._sent: list[str] = []
-        self._news = anyio.Event()
-
-    async def until(self, method: str) -> None:
-        """Wait until it has sent a message of that method."""
-        while method not in self._sent:
-            await self._news.wait()
-
-    @asynccontextmanager
-    async def over(self, transport: Any) -> AsyncGenerator[tuple[Any, Any]]:
-        """Note what goes over a transport."""
-        async with transport as (read, write), anyio.create_task_group() as group:
-            send, receive = anyio.create_memory_object_stream[Any](0)
-            with send, receive:
-                group.start_soon(self._pass, receive, write)
-                yield read, send
-                group.cancel_scope.cancel()
-
-    async def _pass(self, receive: Any, write: Any) -> None:
-        async for item in receive:
-            await write.send(item)
-            self._sent.append(item.message.method)
-            self._news.set()
-            self._news = anyio.Event()
 
 
 @pytest.fixture
@@ -312,10 +277,9 @@ async def test_a_handshake_is_held_too_when_it_comes_together_with_the_question(
 
 
 async def test_a_host_of_the_sdk_reaches_a_server_that_is_up_after_it_has_given_up_its_question(
-    monkeypatch: pytest.MonkeyPatch, slow: SlowServer, bridging: Any, transport_to: Any
+    monkeypatch: pytest.MonkeyPatch, slow: SlowServer, sent: Any, bridging: Any, transport_to: Any
 ) -> None:
     monkeypatch.setattr(mcp.client.session, "DISCOVER_TIMEOUT_SECONDS", 1.0)
-    sent = SentMethods()
 
     async def come_up() -> None:
         await sent.until("initialize")
@@ -418,50 +382,3 @@ async def test_a_server_that_is_still_starting_is_stopped_when_its_host_leaves(
                 await here[1].aclose()
     assert ends == [""]
     assert slow.runs == 0
-
-
-PROGRAM = """
-import sys
-
-open(sys.argv[1]).read()
-
-from mcp.server import MCPServer
-
-server = MCPServer("program")
-
-@server.tool()
-def add(a: int, b: int) -> int:
-    return a + b
-
-server.run("stdio")
-"""
-
-
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_program_that_is_downloaded_before_it_starts_is_reached_through_its_pipes(
-    mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bridging: Any, transport_to: Any
-) -> None:
-    """All that it is sent before it reads its input is there when it does."""
-    monkeypatch.setattr(mcp.client.session, "DISCOVER_TIMEOUT_SECONDS", 1.0)
-    monkeypatch.setattr(upstream, "DISCOVER_SECONDS", 0.5)
-    script, download = tmp_path / "program.py", tmp_path / "download"
-    script.write_text(PROGRAM)
-    os.mkfifo(download)
-    spec = parse_server([sys.executable, str(script), str(download)])
-    sent = SentMethods()
-
-    async def come_up() -> None:
-        await sent.until("initialize")
-        await anyio.Path(download).write_text("done")
-
-    def reach() -> ServerTransport:
-        return ServerTransport(spec, None, None, tmp_path / "server.log")
-
-    with anyio.fail_after(60):
-        async with bridging(None, reach=reach) as bridge, anyio.create_task_group() as group:
-            group.start_soon(come_up)
-            async with Client(sent.over(transport_to(bridge)), mode=mode) as client:
-                result, version = await client.call_tool("add", {"a": 2, "b": 3}), client.protocol_version
-
-    assert version == ("2026-07-28" if mode == "auto" else "2025-11-25")
-    assert result.content[0].text == "5"
