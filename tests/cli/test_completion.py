@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+COMMANDS = ["demo", "connect", "call", "bridge", "approve", "servers", "authority", "doctor", "completion"]
 PROGRAM = Path(sys.executable).with_name("allowly-harness")
 HEAVY = ("mcp", "textual", "prompt_toolkit", "pydantic", "httpx", "anyio", "allowly_authority.client")
 
@@ -44,9 +45,9 @@ def offered(line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("allowly-harness ", ["demo", "connect", "call", "servers", "authority", "doctor", "completion"]),
+        ("allowly-harness ", COMMANDS),
         ("allowly-harness con", ["connect"]),
-        ("allowly-harness authority ", ["grant", "serve"]),
+        ("allowly-harness authority ", ["backup", "grant", "serve"]),
         # Bash splits at the colon and replaces only what follows it.
         ("allowly-harness connect demo:", ["mail", "mail_lowlevel", "mail_fastmcp"]),
         ("allowly-harness connect dem", ["demo:mail", "demo:mail_lowlevel", "demo:mail_fastmcp"]),
