@@ -18,32 +18,37 @@ class StrictJSONError(ValueError):
     """The bytes are not one JSON value with one meaning. The text never quotes them."""
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, *, max_depth: int = MAX_JSON_DEPTH, lone_surrogates: bool = False) -> Any:
     """Read one JSON value from UTF-8 bytes.
+
+    Args:
+        body: The bytes.
+        max_depth: Deepest nesting of objects and arrays.
+        lone_surrogates: Whether strings may hold half a character, written as UTF-8 would write it.
 
     Raises:
         StrictJSONError: The bytes are not UTF-8 or not JSON, an object names something twice, a
-            number is not finite, a string holds a lone surrogate, or the nesting is deeper than
-            `MAX_JSON_DEPTH`.
+            number is not finite, a string holds a lone surrogate that it may not, or the nesting is
+            deeper than `max_depth`.
     """
-    value, problem = _decode(body)
+    value, problem = _decode(body, max_depth, lone_surrogates=lone_surrogates)
     if problem:
         # Raised here, outside of any handler: the decoder's error carries the whole body along.
         raise StrictJSONError(problem)
     return value
 
 
-def _decode(body: bytes) -> tuple[Any, str | None]:
+def _decode(body: bytes, max_depth: int, *, lone_surrogates: bool) -> tuple[Any, str | None]:
     try:
-        text = body.decode()
+        text = body.decode("utf-8", "surrogatepass" if lone_surrogates else "strict")
         value = _DECODER.decode(text)
     except StrictJSONError as error:
         return None, str(error)
     except (ValueError, RecursionError):
         return None, "it is not valid JSON in UTF-8"
-    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_deeper_than(value, MAX_JSON_DEPTH):
-        return None, f"it is nested deeper than {MAX_JSON_DEPTH} levels"
-    if "\\u" in text and _holds_lone_surrogate(value):
+    if text.count("[") + text.count("{") > max_depth and _is_deeper_than(value, max_depth):
+        return None, f"it is nested deeper than {max_depth} levels"
+    if not lone_surrogates and "\\u" in text and _holds_lone_surrogate(value):
         return None, "a string holds a lone surrogate"
     return value, None
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
+
+from allowly_authority.strict_json import StrictJSONError, parse_json
 
 MAX_FRAME_BYTES: Final = 32 * 1024 * 1024
 """Longest frame. Arguments of 4 MiB may take twice as much, and stand there twice after an edit."""
@@ -55,10 +56,15 @@ def decode(body: bytes) -> dict[str, Any]:
     Raises:
         WireError: The bytes are not one JSON object with one meaning.
     """
-    value, problem = _decoded(body)
-    if problem:
-        raise WireError(problem)
-    return cast("dict[str, Any]", value)
+    try:
+        value = parse_json(body, max_depth=MAX_FRAME_DEPTH, lone_surrogates=True)
+    except StrictJSONError as error:
+        problem = f"a message cannot be read: {error}"
+    else:
+        if isinstance(value, dict):
+            return cast("dict[str, Any]", value)
+        problem = "a message is not an object"
+    raise WireError(problem)
 
 
 def seal_of(value: Mapping[str, Any]) -> str:
@@ -101,51 +107,3 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item, depth - 1) for item in cast("Iterable[Any]", value)]
     raise WireError(f"a {type(value).__name__} has no JSON form")
-
-
-def _decoded(body: bytes) -> tuple[Any, str]:
-    try:
-        value = _DECODER.decode(body.decode("utf-8", "surrogatepass"))
-    except WireError as error:
-        return None, str(error)
-    except (ValueError, RecursionError):
-        return None, "a message is not valid JSON"
-    if not isinstance(value, dict):
-        return None, "a message is not an object"
-    if body.count(b"[") + body.count(b"{") > MAX_FRAME_DEPTH and _is_too_deep(value):
-        return None, f"a message is nested deeper than {MAX_FRAME_DEPTH} levels"
-    return value, ""
-
-
-def _is_too_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_FRAME_DEPTH):
-        level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def _children(item: Any) -> Iterable[Any]:
-    return cast("dict[str, Any]", item).values() if isinstance(item, dict) else cast("list[Any]", item)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = dict(pairs)
-    if len(names) != len(pairs):
-        raise WireError("an object of a message names something twice")
-    return names
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise WireError("a number of a message is not finite")
-    return number
-
-
-def _refuse(_: str) -> NoReturn:
-    raise WireError("a number of a message is not finite")
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
