@@ -19,7 +19,6 @@ from allowly_authority.wire.scalars import (
     Dialect,
     Label,
     Name,
-    Timestamp,
 )
 
 MAX_AUTHORIZATION_NAMES: Final = 256
@@ -109,68 +108,6 @@ class LookupRequest(Body):
         if (self.nonce is None) == (self.escalation_id is None):
             raise ValueError("exactly one of nonce and escalation_id must be given")
         return self
-
-
-class ScopeSpec(Body):
-    """One scope of an authorization, in the long form."""
-
-    name: Name
-    constraints: dict[str, Any] | None = None
-
-    @field_validator("constraints")
-    @classmethod
-    def _no_constraints(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value:
-            raise ValueError("this authority does not enforce constraints, so it refuses to store any")
-        return value
-
-
-class CreateRequest(Body):
-    """`POST /v1/authorizations`: the scopes form, and the inline form with actions."""
-
-    user_id: Label
-    agent_id: Label
-    scopes: list[Name | ScopeSpec] | None = None
-    actions: list[Name | ScopeSpec] | None = None
-    requires_confirm_for: list[Name] | None = None
-    requires_escalation_for: list[Name] | None = None
-    requires_deny_for: list[Name] | None = None
-    escalation_targets: dict[Name, Label] | None = None
-    expires_at: Timestamp
-    metadata: dict[str, Any] | None = None
-    bundle_id: None = None
-    policy_id: None = None
-    replaces: None = None
-    budget_limit_micros: None = None
-
-    @field_validator("metadata")
-    @classmethod
-    def _metadata_is_small(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        return _small(value, "metadata") if value else value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.scopes is None) == (self.actions is None):
-            raise ValueError("exactly one of scopes and actions must be given")
-        names = self.names
-        if not 1 <= len(names) <= MAX_AUTHORIZATION_NAMES or len(set(names)) != len(names):
-            raise ValueError(f"1 to {MAX_AUTHORIZATION_NAMES} names, none of them twice, must be given")
-        rules = [self.requires_confirm_for, self.requires_escalation_for, self.requires_deny_for]
-        ruled = {name for rule in rules for name in rule or ()} | (self.escalation_targets or {}).keys()
-        if not ruled <= set(names):
-            raise ValueError("a rule names something that the authorization does not hold")
-        return self
-
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect, as the request's own key tells it."""
-        return "scopes" if self.actions is None else "actions"
-
-    @property
-    def names(self) -> list[str]:
-        """What the authorization holds, in either dialect, in the order given."""
-        items = (self.scopes if self.actions is None else self.actions) or []
-        return [item if isinstance(item, str) else item.name for item in items]
 
 
 class RevokeRequest(Body):
