@@ -15,7 +15,7 @@ from typing import Any, Final
 import anyio
 import uvicorn
 
-from allowly_authority.listening import bind, url_of
+from allowly_authority.web.listening import bind, url_of
 
 ROOT_VARIABLE: Final = "ALLOWLY_DEMO_MAIL"
 AUTHORIZATION_VARIABLE: Final = "ALLOWLY_AUTHORIZATION_ID"

@@ -20,8 +20,8 @@ import anyio.to_thread
 
 from allowly_authority.addresses import is_this_computer
 from allowly_authority.app import create_app
-from allowly_authority.listening import GRACE_SECONDS, HttpServer, bind, url_of
 from allowly_authority.service.authority import Authority
+from allowly_authority.web.listening import GRACE_SECONDS, HttpServer, bind, url_of
 from allowly_authority.workspace import Location, open_workspace
 
 START_SECONDS: Final = 10.0

@@ -8,9 +8,9 @@ from typing import Final
 
 from allowly_authority.addresses import is_this_computer
 from allowly_authority.app import create_app
-from allowly_authority.listening import HttpServer, bind, url_of
 from allowly_authority.service.authority import Authority
 from allowly_authority.store.location import DatabaseUrl
+from allowly_authority.web.listening import HttpServer, bind, url_of
 from allowly_authority.workspace import default_database, open_workspace
 
 DEFAULT_PORT: Final = 8787

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from allowly_authority import http_protocol
-from allowly_authority.http_protocol import MAX_HEADER_BYTES
+from allowly_authority.web import protocol
+from allowly_authority.web.protocol import MAX_HEADER_BYTES
 
 pytestmark = pytest.mark.anyio
 
@@ -112,7 +112,7 @@ async def test_the_limit_holds_for_later_requests_of_a_connection(connection, he
 
 
 async def test_headers_that_do_not_end_in_time_end_the_connection(connection, head, monkeypatch):
-    monkeypatch.setattr(http_protocol, "HEADER_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
 
     connection.sendall(head)
 

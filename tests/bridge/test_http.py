@@ -15,7 +15,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import Context
 
-from allowly_authority.listening import bind, url_of
+from allowly_authority.web.listening import bind, url_of
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.bridge import http, serve_http
 from allowly_harness.protocol.errors import ConfigurationError, innermost

@@ -11,7 +11,7 @@ import anyio
 import pytest
 import uvicorn
 
-from allowly_authority.listening import bind, url_of
+from allowly_authority.web.listening import bind, url_of
 from allowly_demos import mail
 from allowly_demos.mailstore import MailStore
 from allowly_demos.prepare import prepare

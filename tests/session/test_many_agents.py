@@ -30,7 +30,7 @@ from mcp.shared.memory import create_client_server_memory_streams
 
 from allowly_authority import AuthorityClient, embedded_authority
 from allowly_authority.binding import bound_resource, canonical_json
-from allowly_authority.listening import bind, url_of
+from allowly_authority.web.listening import bind, url_of
 from allowly_harness import Answer, ApprovalRequest, ToolCall, connect
 from allowly_harness.approvers.base import Closure, Desk
 from allowly_harness.connection import Era

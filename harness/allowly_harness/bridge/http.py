@@ -13,7 +13,7 @@ import uvicorn
 from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 
-from allowly_authority.listening import bind, url_of
+from allowly_authority.web.listening import bind, url_of
 from allowly_harness.protocol.errors import ConfigurationError
 
 PATH: Final = "/mcp"

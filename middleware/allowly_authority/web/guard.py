@@ -2,7 +2,8 @@
 
 A web page can make a browser send requests to this computer, under any host name that its author
 points here (DNS rebinding). So the host must be one that a user of this machine would type, nothing
-that came from a page is accepted, and every caller but a readiness probe must show the key.
+that came from a page is accepted, and every caller must show a key, but for what is open to all.
+Whoever the key belongs to is put into the state of the request, as `principal`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import ipaddress
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from allowly_authority.engine.principals import ANYBODY
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
-_OPEN_PATHS: Final = frozenset({"/readyz"})
 
 
 class Guard:
@@ -27,10 +29,12 @@ class Guard:
         app: What is guarded.
         api_key: The key that callers show as `Authorization: Bearer ...`.
         listening_on: The host that was bound; accepted in `Host` besides the names of this computer.
+        open_paths: What is answered without a key.
     """
 
-    def __init__(self, app: ASGIApp, *, api_key: str, listening_on: str) -> None:
+    def __init__(self, app: ASGIApp, *, api_key: str, listening_on: str, open_paths: frozenset[str]) -> None:
         self._app = app
+        self._open_paths = open_paths
         self._key_digest = hashlib.sha256(f"Bearer {api_key}".encode()).digest()
         self._listening_on = listening_on.lower()
 
@@ -41,6 +45,7 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is None:
+            scope.setdefault("state", {})["principal"] = ANYBODY
             await self._app(scope, receive, send)
         else:
             await _refuse(send, *refusal)
@@ -52,7 +57,7 @@ class Guard:
             return 403, "forbidden", "The Host header does not name this authority."
         if any(name == b"origin" for name, _ in headers):
             return 403, "forbidden", "Requests from web pages are not answered."
-        if scope["path"] not in _OPEN_PATHS and not self._shows_key(headers):
+        if scope["path"] not in self._open_paths and not self._shows_key(headers):
             return 401, "unauthorized", "The API key is missing or wrong."
         return None
 

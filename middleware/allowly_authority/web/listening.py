@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from allowly_authority.http_protocol import LimitedHttpProtocol
+from allowly_authority.web.protocol import LimitedHttpProtocol
 
 GRACE_SECONDS: Final = 2
 """How long requests under way may take when the server stops."""
