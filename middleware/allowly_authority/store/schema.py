@@ -126,7 +126,31 @@ _POLICIES: Final = (
     ){keyed_table}""",
 )
 
-MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES)
+_PRINCIPALS: Final = (
+    """CREATE TABLE keys (
+        key_id TEXT PRIMARY KEY,
+        key_hash {bytes} NOT NULL UNIQUE,
+        principal_id TEXT NOT NULL,
+        roles TEXT NOT NULL,
+        addresses TEXT NOT NULL,
+        created_ms {integer} NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_ms {integer},
+        revoked_ms {integer},
+        revoked_by TEXT
+    ){keyed_table}""",
+    "CREATE INDEX keys_by_age ON keys (created_ms, key_id)",
+    "ALTER TABLE prompts ADD COLUMN requested_by TEXT",
+    "ALTER TABLE authorizations ADD COLUMN created_by TEXT",
+    # Who sent the request that the receipt is of. What was asked more than once was asked by all of its senders.
+    "ALTER TABLE receipts ADD COLUMN principal_id TEXT",
+    "CREATE INDEX receipts_by_prompt ON receipts (prompt_id) WHERE prompt_id IS NOT NULL",
+    "CREATE INDEX authorizations_by_age ON authorizations (created_ms, authorization_id)",
+    "CREATE INDEX authorizations_by_user ON authorizations (user_id, created_ms, authorization_id)",
+    "CREATE INDEX authorizations_by_agent ON authorizations (agent_id, created_ms, authorization_id)",
+)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES, _PRINCIPALS)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
