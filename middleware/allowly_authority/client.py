@@ -7,7 +7,6 @@ Errors are raised only where no local variable holds a key, a nonce or a URL.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -22,6 +21,7 @@ from allowly_authority.errors import AuthorityError, AuthorityUnavailable, Inval
 from allowly_authority.lean_imports import without_httpx_command_line
 from allowly_authority.outcomes import Answer, failure_of, understood
 from allowly_authority.strict_json import StrictJSONError, parse_json
+from allowly_authority.transports import open_transport, request_base
 from allowly_authority.wire.replies import (
     AuthorizationReply,
     CheckReply,
@@ -42,12 +42,6 @@ with without_httpx_command_line():
 MAX_REPLY_BYTES: Final = 1024 * 1024
 """Longest reply body; a longer one is cut off and refused."""
 
-MAX_CONNECTIONS: Final = 256
-"""Most connections to the authority at a time; more requests wait, within their deadline."""
-
-IDLE_SECONDS: Final = 4.0
-"""How long an idle connection is kept: shorter than any usual server does (uvicorn: 5 seconds)."""
-
 _CONNECT_SHARE: Final = 0.9
 """What part of the deadline connecting may take, so that a failure to connect is told as one."""
 
@@ -60,7 +54,8 @@ class AuthorityClient:
     Usable with or without `async with`; connections are opened when they are needed.
 
     Args:
-        base_url: `https`, or `http` to this computer (127.0.0.0/8, ::1, localhost).
+        base_url: `https`, or `http` to this computer (127.0.0.0/8, ::1, localhost), or
+            `http+unix://` with the percent-encoded path of a Unix socket.
         api_key: The workspace key. Kept out of every error, log and `repr`.
         timeout_seconds: The whole of a request, from connecting to the last byte.
         check_timeout_seconds: The same for checks, which a tool call waits for.
@@ -80,6 +75,7 @@ class AuthorityClient:
         allow_insecure: bool = False,
     ) -> None:
         self._base = checked_base_url(base_url, allow_insecure=allow_insecure)
+        self._requests_to = request_base(self._base)
         if not (timeout_seconds > 0 and check_timeout_seconds > 0):
             raise ValueError("timeouts must be positive")
         self._headers = httpx.Headers(
@@ -340,6 +336,8 @@ class AuthorityClient:
                 return await _read(response)
             finally:
                 await response.aclose()
+        except InvalidRequest as error:
+            return error
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             return failure_of(error.__cause__ if isinstance(error, httpx.HTTPError) else error)
 
@@ -351,26 +349,13 @@ class AuthorityClient:
             headers["Idempotency-Key"] = call.idempotency_key
         extensions = {"timeout": {"pool": deadline * _CONNECT_SHARE}}
         return httpx.Request(
-            call.method, self._base + call.path, headers=headers, content=call.content, extensions=extensions
+            call.method, self._requests_to + call.path, headers=headers, content=call.content, extensions=extensions
         )
 
     def _opened(self) -> AiohttpTransport:
         if self._transport is None:
-            secure = self._base.startswith("https:")
-            # Without TLS the context is never used; an empty one saves reading all certificates.
-            context = httpx.create_ssl_context(trust_env=False) if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            self._transport = AiohttpTransport(verify=context, trust_env=False, client=lambda: _session(context))
+            self._transport = open_transport(self._base)
         return self._transport
-
-
-def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=context)
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-        trust_env=False,
-    )
 
 
 async def _read(response: httpx.Response) -> Answer | AuthorityError:
