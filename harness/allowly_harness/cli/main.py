@@ -9,7 +9,7 @@ import click
 
 from allowly_harness._version import __version__
 from allowly_harness.cli.approve import approve
-from allowly_harness.cli.authority import authority
+from allowly_harness.cli.authority.group import authority
 from allowly_harness.cli.bridge import bridge
 from allowly_harness.cli.call import call
 from allowly_harness.cli.completion import COMPLETE_VARIABLE, completion, register
