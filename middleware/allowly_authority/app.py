@@ -14,6 +14,7 @@ from allowly_authority.service.problems import ApiProblem
 from allowly_authority.web import authorizations, decisions, health, policies, prompts, receipts
 from allowly_authority.web.endpoint import problem_response
 from allowly_authority.web.guard import Guard
+from allowly_authority.web.hosts import OwnHosts
 
 _RESOURCES: Final = (decisions, prompts, authorizations, policies, receipts, health)
 
@@ -32,7 +33,7 @@ def create_app(authority: Authority, *, api_key: str, listening_on: str) -> Guar
     )
     app.router.redirect_slashes = False
     open_paths = frozenset(endpoint.path for endpoint in endpoints if endpoint.operation is None)
-    return Guard(app, api_key=api_key, listening_on=listening_on, open_paths=open_paths)
+    return Guard(app, api_key=api_key, hosts=OwnHosts(listening_on), open_paths=open_paths)
 
 
 async def _no_such_route(_: Request, error: Exception) -> Response:

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from allowly_authority.engine.principals import ANYBODY
+from allowly_authority.web.hosts import OwnHosts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
-
-_EVERY_ADDRESS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
 
 class Guard:
@@ -28,15 +26,15 @@ class Guard:
     Args:
         app: What is guarded.
         api_key: The key that callers show as `Authorization: Bearer ...`.
-        listening_on: The host that was bound; accepted in `Host` besides the names of this computer.
+        hosts: What may stand in `Host`.
         open_paths: What is answered without a key.
     """
 
-    def __init__(self, app: ASGIApp, *, api_key: str, listening_on: str, open_paths: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, api_key: str, hosts: OwnHosts, open_paths: frozenset[str]) -> None:
         self._app = app
         self._open_paths = open_paths
         self._key_digest = hashlib.sha256(f"Bearer {api_key}".encode()).digest()
-        self._listening_on = listening_on.lower()
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with a refusal."""
@@ -53,7 +51,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         hosts = [value for name, value in headers if name == b"host"]
-        if len(hosts) != 1 or not self._is_own_host(hosts[0].decode("latin-1")):
+        if len(hosts) != 1 or not self._hosts.include(hosts[0].decode("latin-1")):
             return 403, "forbidden", "The Host header does not name this authority."
         if any(name == b"origin" for name, _ in headers):
             return 403, "forbidden", "Requests from web pages are not answered."
@@ -65,23 +63,6 @@ class Guard:
         shown = [value for name, value in headers if name == b"authorization"]
         # Digests of equal length: the comparison takes the same time whatever was shown.
         return len(shown) == 1 and hmac.compare_digest(hashlib.sha256(shown[0]).digest(), self._key_digest)
-
-    def _is_own_host(self, host: str) -> bool:
-        name = _without_port(host).lower()
-        if name in {"localhost", self._listening_on}:
-            return True
-        try:
-            address = ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        # Rebinding needs a name: a plain address cannot be pointed somewhere else.
-        return address.is_loopback or self._listening_on in _EVERY_ADDRESS
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
 
 
 async def _refuse(send: Any, status: int, code: str, message: str) -> None:
