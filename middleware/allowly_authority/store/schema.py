@@ -150,11 +150,52 @@ _PRINCIPALS: Final = (
     "CREATE INDEX authorizations_by_agent ON authorizations (agent_id, created_ms, authorization_id)",
 )
 
-MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES, _PRINCIPALS)
+_RECEIPTS: Final = (
+    "ALTER TABLE receipts ADD COLUMN user_id TEXT",
+    # All that is signed besides the other columns, as JSON; null where a receipt cannot have the signed form.
+    "ALTER TABLE receipts ADD COLUMN claims TEXT",
+    """UPDATE receipts SET user_id = (
+        SELECT user_id FROM authorizations WHERE authorizations.authorization_id = receipts.authorization_id)""",
+    "CREATE INDEX receipts_by_authorization ON receipts (authorization_id, seq)",
+    "CREATE INDEX receipts_by_user ON receipts (user_id, seq) WHERE user_id IS NOT NULL",
+    """CREATE TABLE bundles (
+        bundle_id TEXT PRIMARY KEY,
+        definition TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        created_ms {integer} NOT NULL,
+        deleted_ms {integer}
+    ){keyed_table}""",
+)
+
+_INBOX: Final = (
+    # Each list of questions is in the order of one of these: its first page costs the same however many there are.
+    "CREATE INDEX prompts_by_deadline ON prompts (kind, state, expires_ms, prompt_id)",
+    """CREATE INDEX prompts_by_addressee ON prompts (escalation_to, state, expires_ms, prompt_id)
+        WHERE escalation_to IS NOT NULL""",
+    "DROP INDEX prompts_by_authorization",
+    "CREATE INDEX prompts_by_authorization ON prompts (authorization_id, state, expires_ms, prompt_id)",
+    """CREATE TABLE prompt_changes (
+        seq {sequence},
+        prompt_id TEXT NOT NULL,
+        state TEXT NOT NULL,
+        at_ms {integer} NOT NULL
+    ){table}""",
+    # The database itself keeps the record of changes, so that no statement can forget it.
+    "{record_of_new_prompt}",
+    "{record_of_changed_prompt}",
+)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES, _PRINCIPALS, _RECEIPTS, _INBOX)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 """A database with a higher version was written by a newer program."""
+
+_CHANGED: Final = "NEW.state <> OLD.state OR coalesce(NEW.revoked_ms, -1) <> coalesce(OLD.revoked_ms, -1)"
+_RECORD: Final = """INSERT INTO prompt_changes (prompt_id, state, at_ms) VALUES (
+        NEW.prompt_id,
+        CASE WHEN NEW.state = 'approved' AND NEW.revoked_ms IS NOT NULL THEN 'cancelled' ELSE NEW.state END,
+        coalesce(NEW.consumed_ms, NEW.revoked_ms, NEW.resolved_ms, NEW.created_ms));"""
 
 _WORDS: Final[Mapping[Engine, Mapping[str, str]]] = {
     "sqlite": {
@@ -163,6 +204,11 @@ _WORDS: Final[Mapping[Engine, Mapping[str, str]]] = {
         "sequence": "INTEGER PRIMARY KEY",
         "table": " STRICT",
         "keyed_table": " STRICT, WITHOUT ROWID",
+        "record_of_new_prompt": f"CREATE TRIGGER new_prompt AFTER INSERT ON prompts BEGIN {_RECORD} END",
+        "record_of_changed_prompt": (
+            f"CREATE TRIGGER changed_prompt AFTER UPDATE OF state, revoked_ms ON prompts WHEN {_CHANGED} "
+            f"BEGIN {_RECORD} END"
+        ),
     },
     "postgresql": {
         "integer": "BIGINT",
@@ -170,6 +216,16 @@ _WORDS: Final[Mapping[Engine, Mapping[str, str]]] = {
         "sequence": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
         "table": "",
         "keyed_table": "",
+        "record_of_new_prompt": (
+            "CREATE FUNCTION allowly_record_prompt() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$BEGIN {_RECORD} RETURN NULL; END$$; "
+            "CREATE TRIGGER new_prompt AFTER INSERT ON prompts "
+            "FOR EACH ROW EXECUTE FUNCTION allowly_record_prompt()"
+        ),
+        "record_of_changed_prompt": (
+            "CREATE TRIGGER changed_prompt AFTER UPDATE OF state, revoked_ms ON prompts "
+            f"FOR EACH ROW WHEN ({_CHANGED}) EXECUTE FUNCTION allowly_record_prompt()"
+        ),
     },
 }
 
