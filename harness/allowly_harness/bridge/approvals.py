@@ -13,12 +13,19 @@ from allowly_harness.approvers.base import Desk
 from allowly_harness.bridge.asking import HostApprover, Patience
 from allowly_harness.bridge.eras import Wire, as_legacy
 from allowly_harness.bridge.host import Flight
+from allowly_harness.bridge.inputs import fulfil_by, with_leg
 from allowly_harness.bridge.link import CANNOT, Link
-from allowly_harness.bridge.results import CarriedInputRequired, CarriedResult, carried, wire_of
+from allowly_harness.bridge.results import (
+    CarriedInputRequired,
+    CarriedResult,
+    carried,
+    harmless,
+    harmless_error,
+    wire_of,
+)
 from allowly_harness.display.sanitize import one_line
 from allowly_harness.protocol.models import ServerInfo, ToolInfo
 from allowly_harness.session.conversing import Conversing
-from allowly_harness.session.legs import Fulfil
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
@@ -55,6 +62,11 @@ class Approvals:
             **options,  # type: ignore[misc]  # `pop` has taken the one name that is another one there
         )
 
+    @property
+    def gets_approvals(self) -> bool:
+        """Always: that is what it is for."""
+        return True
+
     async def call(self, link: Link, params: Wire, flight: Flight) -> Wire:
         """Make a call for a host.
 
@@ -87,6 +99,14 @@ class Approvals:
             result = result.model_copy(update={"content": [*result.content, told]})
         return _in_era(result, link)
 
+    def passing(self, result: Wire) -> Wire:
+        """Return the result of anything but a call, without what only an approving session may see."""
+        return harmless(result)
+
+    def failing(self, error: MCPError) -> MCPError:
+        """Return an error without nonces."""
+        return harmless_error(error)
+
 
 def _in_era(result: Any, link: Link) -> Wire:
     out = wire_of(result)
@@ -98,29 +118,6 @@ def _legs_of(params: Wire) -> dict[str, Any]:
     """Return the leg that a modern host is on; it goes through the server's legs itself."""
     responses, state = params.get("inputResponses"), params.get("requestState")
     return {"input_responses": responses, "request_state": state, "allow_input_required": True}
-
-
-def with_leg(params: Wire, its: dict[str, Any]) -> Wire:
-    """Return the params of one leg: its answers and its state in the place of those that came with the request."""
-    sent = {name: value for name, value in params.items() if name not in ("inputResponses", "requestState")}
-    for wire_name, name in (("inputResponses", "input_responses"), ("requestState", "request_state")):
-        if its.get(name) is not None:
-            sent[wire_name] = its[name]
-    return sent
-
-
-def fulfil_by(flight: Flight) -> Fulfil:
-    """Return what gets a server, by the host, what it wants before it goes on."""
-
-    async def fulfil(name: str, request: Any) -> Any:
-        del name
-        method, params = (request.get("method"), request.get("params")) if isinstance(request, dict) else (None, None)
-        params = params if isinstance(params, dict) else {}
-        if not isinstance(method, str) or not flight.announcement.can_answer(method, params):
-            return types.ErrorData(code=types.INVALID_REQUEST, message=CANNOT)
-        return await flight.ask(method, params)
-
-    return fulfil
 
 
 def _called(name: str) -> str:

@@ -62,12 +62,14 @@ class Announcement:
         capabilities: What servers may ask it for.
         version: The version of the protocol that it asked for.
         modern: Whether it said so in a request, rather than in a handshake.
+        gets_approvals: Whether approvals are got for it here, and modern servers are told so.
     """
 
     info: Wire = field(default_factory=dict[str, Any])
     capabilities: Wire = field(default_factory=dict[str, Any])
     version: str = LATEST_HANDSHAKE_VERSION
     modern: bool = False
+    gets_approvals: bool = False
 
     @property
     def name(self) -> str:
@@ -129,7 +131,9 @@ def envelope(host: Announcement, log_level: str | None = None) -> Wire:
     """Return the `_meta` with which a modern server hears of this host."""
     meta: Wire = {
         types.PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION,
-        types.CLIENT_CAPABILITIES_META_KEY: with_runtime(host.capabilities),
+        types.CLIENT_CAPABILITIES_META_KEY: with_runtime(host.capabilities)
+        if host.gets_approvals
+        else host.capabilities,
     }
     if host.info:
         meta[types.CLIENT_INFO_META_KEY] = host.info
@@ -153,8 +157,10 @@ def with_runtime(capabilities: Wire) -> Wire:
     return {**capabilities, "extensions": {**_object(capabilities.get("extensions")), RUNTIME_EXTENSION: {}}}
 
 
-def through_runtime(params: Mapping[str, Any]) -> Wire:
-    """Return the params of a modern host's request, with the word that approvals are got for it."""
+def sent_by(host: Announcement, params: Mapping[str, Any]) -> Wire:
+    """Return the params of a modern host's request, with the word that approvals are got for it, if they are."""
+    if not host.gets_approvals:
+        return dict(params)
     meta = _object(params.get("_meta"))
     capabilities = meta.get(types.CLIENT_CAPABILITIES_META_KEY)
     if not isinstance(capabilities, Mapping):

@@ -1,4 +1,4 @@
-"""What becomes of each message of a host: most go on as they are, calls go through the approval conversation.
+"""What becomes of each message of a host: most go on as they are; what becomes of calls is told by a `Conduct`.
 
 It stands in front of the SDK's server as its only middleware, where params are raw and results are not looked at.
 """
@@ -6,15 +6,17 @@ It stands in front of the SDK's server as its only middleware, where params are 
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
 
 import mcp_types as types
 from mcp import MCPError
 from mcp.server.context import CallNext, HandlerResult
 
-from allowly_harness.bridge.approvals import Approvals, fulfil_by, with_leg
 from allowly_harness.bridge.eras import (
     INPUT_METHODS,
+    Announcement,
     Wire,
     announced_in,
     as_legacy,
@@ -23,8 +25,9 @@ from allowly_harness.bridge.eras import (
 )
 from allowly_harness.bridge.held import Holds
 from allowly_harness.bridge.host import Caller, Context, Flight, connection_of, is_modern
+from allowly_harness.bridge.inputs import fulfil_by, with_leg
 from allowly_harness.bridge.link import Link
-from allowly_harness.bridge.results import carried, harmless, harmless_error, wire_of
+from allowly_harness.bridge.results import CarriedInputRequired, CarriedResult, carried
 from allowly_harness.bridge.upstreams import Upstreams
 from allowly_harness.session.legs import Legs
 
@@ -33,20 +36,41 @@ logger = logging.getLogger(__name__)
 _LINK = "allowly_harness.bridge.link"
 
 
+class Conduct(Protocol):
+    """What becomes of calls, and of what passes beside them."""
+
+    @property
+    def gets_approvals(self) -> bool:
+        """Whether approvals are got for hosts."""
+        ...
+
+    async def call(self, link: Link, params: Wire, flight: Flight) -> Wire:
+        """Make a tool call for a host."""
+        ...
+
+    def passing(self, result: Wire) -> Wire:
+        """Return what the host gets of the result of anything else."""
+        ...
+
+    def failing(self, error: MCPError) -> MCPError:
+        """Return what the host gets of a server's error."""
+        ...
+
+
 class Forwarder:
     """The middleware.
 
     Args:
         upstreams: Opens connections to the server.
         holds: Keeps the requests of modern hosts that are waited for.
-        approvals: Makes calls behind the approval conversation.
+        conduct: Makes calls.
         name: What the server is called if it does not say.
     """
 
-    def __init__(self, upstreams: Upstreams, holds: Holds, approvals: Approvals, name: str) -> None:
+    def __init__(self, upstreams: Upstreams, holds: Holds, conduct: Conduct, name: str) -> None:
         self._upstreams = upstreams
         self._holds = holds
-        self._approvals = approvals
+        self._conduct = conduct
         self._name = name
 
     async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -63,19 +87,23 @@ class Forwarder:
         try:
             return await self._requested(ctx, link)
         except MCPError as error:
-            raise harmless_error(error) from None
+            raise self._conduct.failing(error) from None
 
     async def _link(self, ctx: Context) -> Link | None:
         if not is_modern(ctx):
             link: Link | None = connection_of(ctx).state.get(_LINK)
             return link
-        return await self._upstreams.shared(announced_in(ctx.method, ctx.params, modern=True))
+        return await self._upstreams.shared(self._announced(ctx, modern=True))
+
+    def _announced(self, ctx: Context, *, modern: bool) -> Announcement:
+        said = announced_in(ctx.method, ctx.params, modern=modern)
+        return replace(said, gets_approvals=self._conduct.gets_approvals)
 
     async def _initialize(self, ctx: Context) -> Wire:
         connection = connection_of(ctx)
         if _LINK in connection.state:
             raise MCPError(types.INVALID_REQUEST, "the handshake is over")
-        host = announced_in(ctx.method, ctx.params, modern=False)
+        host = self._announced(ctx, modern=False)
         link = await self._upstreams.own(host)
         link.standing = Caller(ctx.session, host)
         connection.state[_LINK] = link
@@ -97,7 +125,7 @@ class Forwarder:
             self._upstreams.group.start_soon(link.subscriptions.keep_listening)
 
     async def _requested(self, ctx: Context, link: Link) -> Wire:
-        host = announced_in(ctx.method, ctx.params, modern=True) if link.host.modern else link.host
+        host = self._announced(ctx, modern=True) if link.host.modern else link.host
         caller = Caller.of(ctx, host)
         params = dict(ctx.params or {})
         match ctx.method:
@@ -126,14 +154,27 @@ class Forwarder:
         """Do what a request wants."""
         with link.flying(flight):
             if method == "tools/call":
-                return await self._approvals.call(link, params, flight)
-            if method in INPUT_METHODS and link.upstream.modern and not link.host.modern:
-                return harmless(as_legacy(await _through_legs(link, method, params, flight)))
-            return harmless(await link.forward(method, params, flight))
+                return await self._conduct.call(link, params, flight)
+            return self._conduct.passing(await forward(link, method, params, flight))
 
 
-async def _through_legs(link: Link, method: str, params: Wire, flight: Flight) -> Wire:
-    async def leg(its: dict[str, Any]) -> Any:
-        return carried(await link.forward(method, with_leg(params, its), flight))
+async def forward(
+    link: Link, method: str, params: Wire, flight: Flight, *, headers: Mapping[str, str] | None = None
+) -> Wire:
+    """Send a request on and return its result; for a host that knows no legs, go through those of the server.
 
-    return wire_of(await Legs(fulfil_by(flight)).run(leg))
+    Args:
+        link: The connection to the server.
+        method: Of the request.
+        params: As the host sent them.
+        flight: The request of the host.
+        headers: For HTTP, beside those that every request has.
+    """
+    if not (method in INPUT_METHODS and link.upstream.modern and not link.host.modern):
+        return await link.forward(method, params, flight, headers=headers)
+
+    async def leg(its: dict[str, Any]) -> CarriedResult | CarriedInputRequired:
+        return carried(await link.forward(method, with_leg(params, its), flight, headers=headers))
+
+    result: CarriedResult = await Legs(fulfil_by(flight)).run(leg)
+    return as_legacy(result.raw)

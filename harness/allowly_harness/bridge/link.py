@@ -22,7 +22,7 @@ from allowly_harness.bridge.eras import (
     as_modern,
     envelope,
     is_input_required,
-    through_runtime,
+    sent_by,
     with_envelope,
     without_envelope,
 )
@@ -138,7 +138,7 @@ class Link:
                 sent.pop("requestState", None)
             return sent
         if self.host.modern:
-            return through_runtime(params)
+            return sent_by(self.host, params)
         return with_envelope(params, envelope(self.host, self.log_level))
 
     def _for_host(self, method: str, result: Wire) -> Wire:

@@ -16,7 +16,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.shared.subscriptions import LISTEN_STREAM_METHODS, SUBSCRIPTION_ID_META_KEY, event_from_wire
 from pydantic import ValidationError
 
-from allowly_harness.bridge.eras import CHANGES, Wire, as_modern, envelope, offers, through_runtime, with_envelope
+from allowly_harness.bridge.eras import CHANGES, Wire, as_modern, envelope, offers, sent_by, with_envelope
 from allowly_harness.bridge.host import Caller, Context
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Subscriptions:
     async def listen(self, ctx: Context, caller: Caller) -> Wire:
         """Serve the stream of a modern host, until it or the server ends it."""
         if self._link.upstream.modern:
-            return await self._pass_on(through_runtime(ctx.params or {}), caller)
+            return await self._pass_on(sent_by(self._link.host, ctx.params or {}), caller)
         try:
             params = types.SubscriptionsListenRequestParams.model_validate(ctx.params or {}, by_name=False)
         except ValidationError:

@@ -16,7 +16,7 @@ from allowly_harness.adapters.options import ApprovalOptions
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.bridge.approvals import Approvals
 from allowly_harness.bridge.arriving import Arrivals
-from allowly_harness.bridge.forwarding import Forwarder
+from allowly_harness.bridge.forwarding import Conduct, Forwarder
 from allowly_harness.bridge.held import Holds
 from allowly_harness.bridge.stdio import standard_streams
 from allowly_harness.bridge.upstream import START_SECONDS, Transport
@@ -124,7 +124,47 @@ async def open_bridge(
         The bridge. At the end every connection to the server is closed.
     """
     desk = approver if isinstance(approver, Desk) or approver is None else Desk(approver)
-    approvals = Approvals(desk, authority, server, **options)
+    conduct = Approvals(desk, authority, server, **options)
+    async with open_forwarding(
+        reach,
+        conduct,
+        server=server,
+        era=era,
+        timeout=timeout,
+        start_timeout=start_timeout,
+        several_hosts=several_hosts,
+        last_words=last_words,
+    ) as bridge:
+        yield bridge
+
+
+@asynccontextmanager
+async def open_forwarding(
+    reach: Callable[[], Transport],
+    conduct: Conduct,
+    *,
+    server: ServerInfo,
+    era: Era = "auto",
+    timeout: float = 300.0,  # noqa: ASYNC109 - the server's, for each of its answers
+    start_timeout: float = START_SECONDS,
+    several_hosts: bool = False,
+    last_words: Callable[[], str] = str,
+) -> AsyncGenerator[Bridge]:
+    """Open a server that hands every message on to another one.
+
+    Args:
+        reach: As for `open_bridge`.
+        conduct: Makes tool calls, and looks at what else passes.
+        server: As for `open_bridge`, like all that follow.
+        era: "legacy", "modern", or "auto".
+        timeout: In seconds.
+        start_timeout: In seconds.
+        several_hosts: Whether several hosts may be connected at a time.
+        last_words: Returns the last line of a started server's log.
+
+    Yields:
+        It. At the end every connection to the server is closed.
+    """
     async with anyio.create_task_group() as group:
         upstreams = Upstreams(
             group,
@@ -137,7 +177,7 @@ async def open_bridge(
             label=server.configured or server.name,
         )
         low: Server[Any] = Server(server.name)
-        low.middleware.append(Forwarder(upstreams, Holds(group), approvals, server.name))
+        low.middleware.append(Forwarder(upstreams, Holds(group), conduct, server.name))
         try:
             yield Bridge(low, upstreams)
         finally:
