@@ -13,6 +13,8 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
+from starlette.routing import compile_path
+
 from allowly_authority.engine.principals import ANYBODY
 from allowly_authority.web.hosts import OwnHosts
 
@@ -27,12 +29,12 @@ class Guard:
         app: What is guarded.
         api_key: The key that callers show as `Authorization: Bearer ...`.
         hosts: What may stand in `Host`.
-        open_paths: What is answered without a key.
+        open_paths: The templates of what is answered without a key.
     """
 
     def __init__(self, app: ASGIApp, *, api_key: str, hosts: OwnHosts, open_paths: frozenset[str]) -> None:
         self._app = app
-        self._open_paths = open_paths
+        self._open_paths = [compile_path(path)[0] for path in open_paths]
         self._key_digest = hashlib.sha256(f"Bearer {api_key}".encode()).digest()
         self._hosts = hosts
 
@@ -55,9 +57,13 @@ class Guard:
             return 403, "forbidden", "The Host header does not name this authority."
         if any(name == b"origin" for name, _ in headers):
             return 403, "forbidden", "Requests from web pages are not answered."
-        if scope["path"] not in self._open_paths and not self._shows_key(headers):
+        if not self._is_open(scope["path"]) and not self._shows_key(headers):
             return 401, "unauthorized", "The API key is missing or wrong."
         return None
+
+    def _is_open(self, path: str) -> bool:
+        # Compared as the router does, so that what is open here is the very route that is meant.
+        return any(pattern.match(path) for pattern in self._open_paths)
 
     def _shows_key(self, headers: list[tuple[bytes, bytes]]) -> bool:
         shown = [value for name, value in headers if name == b"authorization"]
