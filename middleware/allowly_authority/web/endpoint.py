@@ -1,6 +1,7 @@
 """One endpoint of the API: who may use it, what answers it, and what each failure looks like outside.
 
-Nothing here logs a path: nonces stand in paths.
+Nothing here logs a path: nonces stand in paths. What logs and metrics tell of a request is put into its state, as
+`route` and `outcomes`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from allowly_authority.engine.principals import Operation, Principal, may
-from allowly_authority.service.problems import ApiProblem, busy, failed, uncertain
+from allowly_authority.service.problems import ApiProblem, bad_request, busy, failed, uncertain
 from allowly_authority.store.schema import StoreBusy, StoreError, StoreUncertain
+from allowly_authority.web.description import Description
 
 Handler = Callable[[Request], Awaitable["dict[str, Any] | Response"]]
+
+ANY_KEY: Final = "any key"
+"""In the place of an operation: whoever has a key may, whatever the key is for."""
 
 _NO_CONTENT: Final = 204
 _logger = logging.getLogger(__name__)
@@ -32,29 +37,34 @@ class Endpoint:
     Attributes:
         method: The HTTP method.
         path: The template, with `{names}`; the only form of a path that may be logged.
-        operation: What a principal needs the right to; `None` for what needs no key. Resolving is decided
-            where the escalation is known, so only the right to it at all is looked at here.
+        operation: What a principal needs the right to; `ANY_KEY`, or `None` for what needs no key. Resolving is
+            decided where the escalation is known, so only the right to it at all is looked at here.
         handler: Returns the body of the reply, or a whole response.
         status: Of a reply that is a body.
+        description: For the published description of the API; `None` keeps the endpoint out of it.
     """
 
     method: Literal["GET", "POST", "DELETE"]
     path: str
-    operation: Operation | None
+    operation: Operation | Literal["any key"] | None
     handler: Handler
     status: int = 200
+    description: Description | None = None
 
     def route(self) -> Route:
         """Return it for the router."""
         return Route(self.path, self._respond, methods=[self.method])
 
     async def _respond(self, request: Request) -> Response:
+        request.scope["state"]["route"] = self.path
         try:
-            if self.operation is not None:
+            if isinstance(self.operation, Operation):
                 _refuse_others(principal_of(request), self.operation)
             body = await self.handler(request)
             if isinstance(body, Response):
                 return body
+            if self.description is not None and self.description.outcomes is not None:
+                request.scope["state"]["outcomes"] = self.description.outcomes(body)
             return Response(status_code=self.status) if self.status == _NO_CONTENT else json_response(body, self.status)
         except ApiProblem as problem:
             return problem_response(problem)
@@ -67,7 +77,7 @@ class Endpoint:
             _logger.exception("The database failed while answering %s %s", self.method, self.path)
             return problem_response(failed())
         except ClientDisconnect:
-            return Response(status_code=400)
+            return problem_response(bad_request("The connection ended before the body did."))
         except Exception:
             # The template, never the path: a path may hold a nonce.
             _logger.exception("Answering %s %s failed", self.method, self.path)
