@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 
 from allowly_authority.engine.principals import Operation
 from allowly_authority.service.authority import Authority
+from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import Endpoint
 from allowly_authority.web.reading import idempotency_key, path_id, read_body, read_query
 from allowly_authority.wire.paging import PolicyQuery
 from allowly_authority.wire.policies import PolicyCreateRequest
+from allowly_authority.wire.served import PolicyBody, PolicyPage
+
+_PUBLISH: Final = Description(
+    "Add an edition to a policy, or the first one",
+    body=(PolicyCreateRequest,),
+    reply=(PolicyBody,),
+    refusals=frozenset({409}),
+    repeatable=True,
+    example={
+        "policy_id": "mail",
+        "profile": "allowly.policy.v1",
+        "agent_id": "mail-bot",
+        "actions": [
+            {
+                "policy": {
+                    "profile": "allowly.basic.v1",
+                    "action": "send_email",
+                    "decision": "confirm",
+                    "target": "agent_owner",
+                    "fields": {},
+                    "rules": [],
+                },
+                "guards": {},
+                "executable_operations": [],
+            }
+        ],
+        "default_expiry_days": 30,
+    },
+)
+_LIST: Final = Description("List policies: the latest edition of each", query=PolicyQuery, reply=(PolicyPage,))
+_READ: Final = Description("Read the latest edition of a policy", reply=(PolicyBody,))
+_ARCHIVE: Final = Description(
+    "Let no more authorizations be made of a policy", refusals=frozenset({409}), repeatable=True
+)
 
 
 def endpoints(authority: Authority) -> list[Endpoint]:
@@ -30,9 +65,10 @@ def endpoints(authority: Authority) -> list[Endpoint]:
     async def archive(request: Request) -> dict[str, Any]:
         return await authority.archive_policy(path_id(request, "policy_id"), idempotency_key(request))
 
+    every, named = "/v1/policies", "/v1/policies/{policy_id}"
     return [
-        Endpoint("POST", "/v1/policies", Operation.CHANGE_POLICIES, publish, status=201),
-        Endpoint("GET", "/v1/policies", Operation.READ_POLICIES, all_of_them),
-        Endpoint("GET", "/v1/policies/{policy_id}", Operation.READ_POLICIES, one),
-        Endpoint("DELETE", "/v1/policies/{policy_id}", Operation.CHANGE_POLICIES, archive, status=204),
+        Endpoint("POST", every, Operation.CHANGE_POLICIES, publish, status=201, description=_PUBLISH),
+        Endpoint("GET", every, Operation.READ_POLICIES, all_of_them, description=_LIST),
+        Endpoint("GET", named, Operation.READ_POLICIES, one, description=_READ),
+        Endpoint("DELETE", named, Operation.CHANGE_POLICIES, archive, status=204, description=_ARCHIVE),
     ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from starlette.requests import Request
 
@@ -10,9 +11,44 @@ from allowly_authority.engine.principals import Operation
 from allowly_authority.identifiers import is_usable_id
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.problems import gone
+from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import Endpoint
 from allowly_authority.web.reading import idempotency_key, path_id, read_body
 from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
+from allowly_authority.wire.served import ConfirmationStatus, Described, EscalationStatus, Resolved, Settled
+
+
+def _settlement(reply: Mapping[str, Any]) -> list[str]:
+    return ["confirmation_approved" if reply["decision"] == "approved" else "confirmation_rejected"]
+
+
+_SETTLE: Final = Description(
+    "Report what the user said to a confirmation",
+    body=(SettleRequest,),
+    reply=(Settled,),
+    refusals=frozenset({410}),
+    repeatable=True,
+    example={"approved": True, "ttl_seconds": 60},
+    outcomes=_settlement,
+)
+_RESOLVE: Final = Description(
+    "Report what the approver of an escalation decided",
+    body=(ResolveRequest,),
+    reply=(Resolved,),
+    refusals=frozenset({409, 410}),
+    example={"resolution": "approved", "resolved_by": "compliance-1", "note": "within the limit"},
+    outcomes=lambda reply: [f"escalation_{reply['status']}"],
+)
+_CONFIRMATION: Final = Description("Read how a confirmation stands", reply=(ConfirmationStatus,))
+_ESCALATION: Final = Description("Read how an escalation stands", reply=(EscalationStatus,))
+_LOOK_UP: Final = Description(
+    "Read what a question is about, by its nonce or the id of its escalation",
+    body=(LookupRequest,),
+    reply=(Described,),
+    refusals=frozenset({404}),
+    extension=True,
+    example={"escalation_id": "esc_3f2a"},
+)
 
 
 def endpoints(authority: Authority) -> list[Endpoint]:
@@ -39,9 +75,17 @@ def endpoints(authority: Authority) -> list[Endpoint]:
         return await authority.escalation_status(path_id(request, "escalation_id"))
 
     return [
-        Endpoint("POST", "/v1/confirmations/{nonce}", Operation.CONFIRM, settle),
-        Endpoint("GET", "/v1/confirmations/{confirmation_id}/status", Operation.READ_STATUS, confirmation_status),
-        Endpoint("POST", "/v1/escalations/{escalation_id}/resolve", Operation.RESOLVE, resolve),
-        Endpoint("GET", "/v1/escalations/{escalation_id}", Operation.READ_STATUS, escalation_status),
-        Endpoint("POST", "/v1/prompts/lookup", Operation.LOOK_UP, look_up),
+        Endpoint("POST", "/v1/confirmations/{nonce}", Operation.CONFIRM, settle, description=_SETTLE),
+        Endpoint(
+            "GET",
+            "/v1/confirmations/{confirmation_id}/status",
+            Operation.READ_STATUS,
+            confirmation_status,
+            description=_CONFIRMATION,
+        ),
+        Endpoint("POST", "/v1/escalations/{escalation_id}/resolve", Operation.RESOLVE, resolve, description=_RESOLVE),
+        Endpoint(
+            "GET", "/v1/escalations/{escalation_id}", Operation.READ_STATUS, escalation_status, description=_ESCALATION
+        ),
+        Endpoint("POST", "/v1/prompts/lookup", Operation.LOOK_UP, look_up, description=_LOOK_UP),
     ]
