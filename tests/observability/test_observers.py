@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
-from allowly_middleware.observability.observers import REPORT_SECONDS, Observers
+from allowly_middleware.observability.observers import Observers
 from allowly_middleware.observability.records import AuditRecord, Decision
+from allowly_middleware.observability.reports import REPORT_SECONDS
 from allowly_middleware.pipeline import CallFacts, Operation, Subject
 
 FACTS = CallFacts(Operation.TOOL_CALL, "mail", "send", {"to": "ada"}, subject=Subject("ada"), method="tools/call")

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Protocol
 
 from allowly_middleware.observability.records import AuditRecord
+from allowly_middleware.observability.reports import Reports
 
 logger = logging.getLogger(__name__)
-
-REPORT_SECONDS: Final = 60.0
-"""How often, at most, the failures of one observer are reported."""
 
 
 class Observer(Protocol):
@@ -39,7 +36,7 @@ class Observers:
 
     Each is told of every record in the order given, whatever became of those before it. One that raises is
     reported to this module's logger by the type of its exception alone (the text may hold what the record
-    held), once in `REPORT_SECONDS` with the number of failures since.
+    held), once a minute with the number of failures since.
 
     Args:
         observers: Observers, or plain functions that take a record.
@@ -72,10 +69,7 @@ class _Told:
             raise TypeError("an observer must not be asynchronous: put records on a queue, and wait elsewhere")
         self._record: Callable[[AuditRecord], object] = record
         self._name = getattr(observer, "__qualname__", type(observer).__qualname__)
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._quiet_until: float | None = None
-        self._unreported = 0
+        self._reports = Reports(clock)
 
     def record(self, record: AuditRecord) -> None:
         try:
@@ -84,13 +78,9 @@ class _Told:
             self._report(type(error).__name__)
 
     def _report(self, failure: str) -> None:
-        now = self._clock()
-        with self._lock:
-            self._unreported += 1
-            if self._quiet_until is not None and now < self._quiet_until:
-                return
-            failures, self._unreported = self._unreported, 0
-            self._quiet_until = now + REPORT_SECONDS
+        failures = self._reports.failed()
+        if not failures:
+            return
         # Where even the log fails there is nobody left to tell.
         with contextlib.suppress(Exception):
             logger.error("the observer %s failed %d times, last with %s", self._name, failures, failure)
