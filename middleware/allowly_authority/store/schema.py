@@ -185,7 +185,13 @@ _INBOX: Final = (
     "{record_of_changed_prompt}",
 )
 
-MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES, _PRINCIPALS, _RECEIPTS, _INBOX)
+_PROBE: Final = (
+    # One row, which is written to find out whether the database takes changes.
+    "CREATE TABLE probes (name TEXT PRIMARY KEY, at_ms {integer} NOT NULL){keyed_table}",
+    "INSERT INTO probes (name, at_ms) VALUES ('ready', 0)",
+)
+
+MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES, _PRINCIPALS, _RECEIPTS, _INBOX, _PROBE)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
