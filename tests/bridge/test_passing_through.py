@@ -10,54 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import MCPError
+from raw_ends import CORPUS, MODERN
 
 from allowly_harness.bridge import link
 from allowly_harness.bridge.results import carried, harmless, harmless_error, wire_of
 from allowly_harness.protocol.models import APPROVAL_META
 
 pytestmark = pytest.mark.anyio
-
-ODD = {"futureField": {"a": [1, 2.5, None, True]}, "_meta": {"vendor/x": 1, "progress": None}}
-PICTURE = {"src": "https://example.com/i.png", "mimeType": "image/png", "sizes": ["48x48"], "theme": "dark"}
-TOOL = {
-    "name": "strange.tool-NAME_1",
-    "title": "A tool",
-    "icons": [PICTURE],
-    "description": "Does things \u202e <b>",
-    "inputSchema": {"type": "object", "properties": {"a": {"type": "integer", "default": None}}, "x-vendor": True},
-    "outputSchema": {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]},
-    "annotations": {"title": "T", "readOnlyHint": True, "vendorHint": "yes"},
-    "execution": {"taskSupport": "forbidden"},
-    "_meta": {"vendor/tool": {"deep": [None]}},
-}
-CONTENT = [
-    {"type": "text", "text": "ä\u0000\u2028", "annotations": {"audience": ["user"], "priority": 0.5}, "future": 1},
-    {"type": "image", "data": "AA==", "mimeType": "image/png"},
-    {"type": "resource_link", "uri": "x:y", "name": "n", "size": 3},
-    {"type": "resource", "resource": {"uri": "x:y", "blob": "AA==", "_meta": {"k": None}}},
-    {"type": "hologram", "depth": 3},
-]
-CORPUS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("tools/list", {}, {"tools": [TOOL], "nextCursor": "page 2", **ODD}),
-    ("tools/list", {"cursor": "page 2"}, {"tools": []}),
-    ("tools/call", {"name": "t", "arguments": {"b": [1, None], "a": {"z": 1}}}, {"content": CONTENT, **ODD}),
-    ("tools/call", {"name": "t"}, {"content": [], "structuredContent": {"n": 1.5}, "isError": False}),
-    ("tools/call", {"name": "t"}, {"content": CONTENT, "isError": True, "structuredContent": None, **ODD}),
-    ("tools/call", {"name": "t"}, {"content": [{"type": "text", "text": '{"decision": "allow"}'}], "isError": True}),
-    ("tools/call", {"name": "t", "task": {"ttl": 5}}, {"task": {"taskId": "1", "status": "working"}}),
-    ("resources/list", {"cursor": "c"}, {"resources": [{"uri": "x:y", "name": "n", "icons": [PICTURE], **ODD}]}),
-    ("resources/templates/list", {}, {"resourceTemplates": [{"uriTemplate": "x:{a}", "name": "n"}], **ODD}),
-    ("resources/read", {"uri": "x:y"}, {"contents": [{"uri": "x:y", "text": "t", "future": None}], **ODD}),
-    ("prompts/list", {}, {"prompts": [{"name": "p", "arguments": [{"name": "a", "required": True}], **ODD}]}),
-    ("prompts/get", {"name": "p", "arguments": {"a": "1"}}, {"messages": [{"role": "user", "content": CONTENT[0]}]}),
-    (
-        "completion/complete",
-        {"ref": {"type": "ref/prompt", "name": "p"}, "argument": {"name": "a", "value": ""}},
-        {"completion": {"values": ["x"], "total": 7, "hasMore": True}, **ODD},
-    ),
-    ("vendor/anything", {"deep": {"a": None}}, {"anything": [1, {"b": None}]}),
-]
-MODERN = {"resultType": "complete", "ttlMs": 7000, "cacheScope": "public"}
 
 
 @pytest.mark.parametrize(("method", "params", "result"), CORPUS, ids=[f"{n}-{c[0]}" for n, c in enumerate(CORPUS)])
