@@ -25,7 +25,18 @@ if TYPE_CHECKING:
     )
     from allowly_authority.engine.limits import CONFIRMATION_LIFE_MS, ESCALATION_LIFE_MS
     from allowly_authority.engine.policies import STRENGTH, Decision
-    from allowly_authority.engine.principals import ANYBODY, Escalated, Operation, Principal, Refusal, Role, may
+    from allowly_authority.engine.principals import (
+        ANYBODY,
+        NOBODY,
+        Escalated,
+        Operation,
+        Principal,
+        Refusal,
+        Role,
+        may,
+        may_at_all,
+        resolver_of,
+    )
     from allowly_authority.engine.questions import day_of, faults_in, needs, needs_standing, question_of
     from allowly_authority.engine.reading import RuleFault
     from allowly_authority.engine.stored import read_authorization, rules_text
@@ -47,6 +58,7 @@ __all__ = [
     "ANYBODY",
     "CONFIRMATION_LIFE_MS",
     "ESCALATION_LIFE_MS",
+    "NOBODY",
     "STRENGTH",
     "UNSPECIFIED",
     "Authorization",
@@ -83,6 +95,7 @@ __all__ = [
     "grant_of_bundle",
     "grant_of_edition",
     "may",
+    "may_at_all",
     "needs",
     "needs_standing",
     "parse_constraints",
@@ -93,6 +106,7 @@ __all__ = [
     "receipt_json",
     "refusal",
     "replacement_refusal",
+    "resolver_of",
     "rules_text",
     "settle",
 ]
@@ -111,6 +125,7 @@ _HOME: Final = {
     "Explanation": "explaining",
     "Grant": "grants",
     "Lists": "grants",
+    "NOBODY": "principals",
     "Needs": "values",
     "Operation": "principals",
     "PolicyDocument": "documents",
@@ -137,6 +152,7 @@ _HOME: Final = {
     "grant_of_bundle": "grants",
     "grant_of_edition": "grants",
     "may": "principals",
+    "may_at_all": "principals",
     "needs": "questions",
     "needs_standing": "questions",
     "parse_constraints": "constraints",
@@ -147,6 +163,7 @@ _HOME: Final = {
     "receipt_json": "canonical",
     "refusal": "deciding",
     "replacement_refusal": "grants",
+    "resolver_of": "principals",
     "rules_text": "stored",
     "settle": "budgets",
 }

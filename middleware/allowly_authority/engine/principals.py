@@ -36,6 +36,7 @@ class Operation(StrEnum):
     READ_POLICIES = "read_policies"
     CHANGE_POLICIES = "change_policies"
     CHANGE_KEYS = "change_keys"
+    EXPLAIN = "explain"
 
 
 _RIGHTS: Final[Mapping[Role, frozenset[Operation]]] = {
@@ -62,6 +63,7 @@ _RIGHTS: Final[Mapping[Role, frozenset[Operation]]] = {
             Operation.READ_POLICIES,
             Operation.CHANGE_POLICIES,
             Operation.CHANGE_KEYS,
+            Operation.EXPLAIN,
         }
     ),
     "workspace": frozenset(Operation),
@@ -81,14 +83,21 @@ class Principal:
     roles: frozenset[Role]
     addresses: frozenset[str] = frozenset()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that mean this principal."""
+        return self.addresses | {self.principal_id, f"member:{self.principal_id}"}
+
     def is_addressed_by(self, target: str | None) -> bool:
         """Tell whether an escalation is for this principal. One that is for nobody in particular is not."""
-        own = {self.principal_id, f"member:{self.principal_id}"}
-        return target is not None and (target in self.addresses or target in own)
+        return target is not None and target in self.names
 
 
 ANYBODY: Final = Principal(WORKSPACE, frozenset({"workspace"}))
 """Whoever holds the workspace key."""
+
+NOBODY: Final = Principal("nobody", frozenset())
+"""Whoever shows no key, where none is needed. May do nothing that needs one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +106,16 @@ class Escalated:
 
     Attributes:
         target: Whom it addresses; `None` for nobody in particular, which the workspace key alone can resolve.
-        requesters: Who asked: the user and the agent of the authorization, and the principal that sent the check.
+        requesters: Who asked: the user and the agent of the authorization, and each principal that sent a check
+            which this escalation answered.
         resolution: What the resolver chose.
-        resolved_by: Who they say they are.
+        resolved_by: Who they say they are; `None` where they leave that to their key.
     """
 
     target: str | None
     requesters: frozenset[str]
     resolution: Literal["approved", "rejected"]
-    resolved_by: str
+    resolved_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,26 +143,51 @@ def may(principal: Principal, operation: Operation, escalated: Escalated | None 
         operation: What is asked for.
         escalated: Needed for `RESOLVE`: nothing is resolved without it.
     """
-    if not any(operation in _RIGHTS[role] for role in principal.roles):
-        return _forbidden("This key may not do that.")
-    if operation is not Operation.RESOLVE:
-        return None
+    refusal = may_at_all(principal, operation)
+    if refusal is not None or operation is not Operation.RESOLVE:
+        return refusal
     if escalated is None:
         return _forbidden("It is not known what is to be resolved.")
     return _may_resolve(principal, escalated)
 
 
+def may_at_all(principal: Principal, operation: Operation) -> Refusal | None:
+    """Tell why a principal may not do something, whatever it is done to; `None` where it depends on that, or may."""
+    if any(operation in _RIGHTS[role] for role in principal.roles):
+        return None
+    return _forbidden("This key may not do that.")
+
+
+def resolver_of(principal: Principal, resolved_by: str | None) -> str:
+    """Return who is to be recorded as the one who decided: the key's holder, whatever other name was given.
+
+    Args:
+        principal: Who may resolve it.
+        resolved_by: The name that was given; the workspace key is believed, and needs one.
+    """
+    return resolved_by if resolved_by is not None and _is_whole(principal) else principal.principal_id
+
+
+def _is_whole(principal: Principal) -> bool:
+    return "workspace" in principal.roles
+
+
 def _may_resolve(principal: Principal, escalated: Escalated) -> Refusal | None:
-    whole = "workspace" in principal.roles
-    if not whole and escalated.resolved_by != principal.principal_id:
-        return _contradiction("must name the holder of the key")
+    named = escalated.resolved_by
+    if _is_whole(principal):
+        if named is None:
+            return _contradiction("must be given: the workspace key tells nobody apart")
+        names = {named, named.removeprefix("member:")}
+    else:
+        if named is not None and not principal.is_addressed_by(named):
+            return _contradiction("must name the holder of the key")
+        names = principal.names
     # Whoever asked may take the request back, and must not grant it: not under another name or key either.
-    if escalated.resolution == "approved":
-        if not whole and escalated.requesters & (principal.addresses | {principal.principal_id}):
-            return _forbidden("Who asked cannot approve.")
-        if escalated.resolved_by in escalated.requesters:
+    if escalated.resolution == "approved" and escalated.requesters & names:
+        if _is_whole(principal):
             return _contradiction("must be somebody else than who asked")
-    if whole or principal.is_addressed_by(escalated.target):
+        return _forbidden("Who asked cannot approve.")
+    if _is_whole(principal) or principal.is_addressed_by(escalated.target):
         return None
     return _forbidden("This escalation is for somebody else.")
 
