@@ -45,8 +45,8 @@ class Description:
     refusals: frozenset[int] = frozenset()
     repeatable: bool = False
     extension: bool = False
-    example: Mapping[str, Any] = field(default=NOTHING)
-    links: Mapping[str, Mapping[str, str]] = field(default=NOTHING)
+    example: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: NOTHING)
     outcomes: Callable[[Mapping[str, Any]], list[str]] | None = None
 
 
