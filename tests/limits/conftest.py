@@ -26,8 +26,11 @@ class RunningRedis:
             raise RuntimeError("these tests need Redis 6.2 or newer: apt-get install redis-server")
         self.socket = folder / "redis.sock"
         settings = ["--port", "0", "--save", "", "--appendonly", "no", "--dir", str(folder)]
-        command = [program, "--unixsocket", str(self.socket), *settings, *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._command = [program, "--unixsocket", str(self.socket), *settings, *options]
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
 
     @property

@@ -96,7 +96,7 @@ class Calls(RuleBasedStateMachine):
     def begin(self) -> None:
         self.model = Model()
         self.now = round(START * MICROSECONDS)
-        self.latest = self.now
+        self.latest = 0
 
     def consume(self, keys: list[tuple[str, Rate]]) -> None:
         charges = [Charge(f"{who}/{RATES.index(rate)}", rate) for who, rate in keys]
@@ -142,7 +142,7 @@ def test_the_memory_store_counts_as_the_model_does() -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.store = MemoryStore(clock=lambda: 0.0)
+            self.store = MemoryStore()
             self.runner = asyncio.Runner()
 
         @invariant()
@@ -154,7 +154,7 @@ def test_the_memory_store_counts_as_the_model_does() -> None:
         def teardown(self) -> None:
             self.runner.close()
 
-    run_state_machine_as_test(InMemory, settings=settings(max_examples=40, stateful_step_count=25))
+    run_state_machine_as_test(InMemory, settings=settings(max_examples=20, stateful_step_count=20))
 
 
 def test_the_redis_store_counts_as_the_model_does(redis_server) -> None:
@@ -171,4 +171,4 @@ def test_the_redis_store_counts_as_the_model_does(redis_server) -> None:
             self.runner.run(self.client.aclose())
             self.runner.close()
 
-    run_state_machine_as_test(InRedis, settings=settings(max_examples=15, stateful_step_count=20))
+    run_state_machine_as_test(InRedis, settings=settings(max_examples=30, stateful_step_count=20))

@@ -41,7 +41,7 @@ class MemoryStore:
         # One entry for each counter, never later than the counter is due.
         self._due: list[tuple[int, str]] = []
         self._cells = 0
-        self._now = microseconds(clock())
+        self._now = -(2**63)
 
     @property
     def cells(self) -> int:
