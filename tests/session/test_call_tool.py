@@ -7,7 +7,9 @@ from mcp.shared.exceptions import MCPError
 
 from allowly_authority.errors import AuthorityUnavailable, PromptGone
 from allowly_harness import Answer, ApprovalRequest
+from allowly_harness.performing.performer import Journal
 from allowly_harness.protocol.effects import Record
+from allowly_harness.protocol.errors import JournalError
 from allowly_harness.protocol.models import APPROVAL_META, Verification
 from allowly_harness.testing import FakeAuthority, ScriptedApprover
 
@@ -348,11 +350,64 @@ async def test_every_step_is_journalled_before_the_next_one(open_session, guarde
             assert authority.posted == []
         if record.step == "dispatched":
             assert guarded.runs == []
+            assert len(guarded.sent) == record.facts["round"]
 
     async with open_session(approver=ScriptedApprover(Answer.approve()), journal=journal) as session:
         await session.call_tool("pay", BILL)
 
-    assert steps == ["blocked", "asked", "answered", "posted", "dispatched", "finished"]
+    assert steps == ["dispatched", "blocked", "asked", "answered", "posted", "dispatched", "finished"]
+
+
+def failing_at(step: str, steps: list[str]) -> Journal:
+    """Make a journal that cannot be written once a step is to be taken."""
+
+    async def journal(record: Record) -> None:
+        steps.append(record.step)
+        if record.step == step and (step != "dispatched" or record.facts["round"]):
+            raise JournalError("There is no room left.")
+
+    return journal
+
+
+@pytest.mark.parametrize("step", ["blocked", "asked", "answered", "posted", "dispatched"])
+async def test_nothing_runs_that_cannot_be_written_down_before(open_session, guarded, step: str) -> None:
+    """G12. The question is withdrawn, and a framework that runs a tool again that raised has nothing to run again."""
+    steps: list[str] = []
+
+    async with open_session(approver=ScriptedApprover(Answer.approve()), journal=failing_at(step, steps)) as session:
+        result = await session.call_tool("pay", BILL)
+
+    assert result.is_error
+    assert "did not run: There is no room left." in text_of(result)
+    assert guarded.runs == []
+    assert steps[-1] == step
+
+
+async def test_a_call_that_ran_is_handed_on_even_if_its_end_cannot_be_written_down(open_session, guarded) -> None:
+    steps: list[str] = []
+
+    async with open_session(
+        approver=ScriptedApprover(Answer.approve()), journal=failing_at("finished", steps)
+    ) as session:
+        result = await session.call_tool("pay", BILL)
+
+    assert outcome_of(result) == "approved"
+    assert len(guarded.runs) == 1
+
+
+async def test_all_steps_of_a_call_share_a_name_and_no_two_calls_do(open_session, guarded) -> None:
+    records: list[Record] = []
+
+    async def journal(record: Record) -> None:
+        records.append(record)
+
+    async with open_session(approver=ScriptedApprover(Answer.approve()), journal=journal) as session:
+        await session.call_tool("pay", BILL)
+        await session.call_tool("look")
+
+    names = [record.conversation for record in records]
+    assert len(set(names)) == 2
+    assert [record.step for record in records if record.conversation == names[-1]] == ["dispatched", "finished"]
 
 
 async def test_arguments_without_a_json_form_are_refused_as_a_result(open_session, guarded) -> None:

@@ -114,8 +114,14 @@ class CallPerformer:
         if effect.step == "dispatched":
             # Posting is shielded: a call cancelled meanwhile is neither sent nor written down as sent.
             await checkpoint_if_cancelled()
-        if self.journal is not None:
+        if self.journal is None:
+            return
+        try:
             await self.journal(effect)
+        except Exception:
+            # The question must not lie around answerable, when its call ends here.
+            await self._withdraw()
+            raise
 
     async def lookup(self, effect: Lookup) -> PromptRecord | NoRecord:
         """Read the authority's record; its expiry is corrected to this computer's clock."""

@@ -194,8 +194,11 @@ class Record(Effect[None]):
     Attributes:
         step: "blocked", "asked", "answered", "posted", "dispatched" or "finished".
         facts: What happened, free of nonces, ids and keys.
+        conversation: What all steps of one call share, 32 hexadecimal digits; the flow leaves it to whoever
+            performs it.
     """
 
     step: Literal["blocked", "asked", "answered", "posted", "dispatched", "finished"]
     call: ToolCall
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    conversation: str = ""

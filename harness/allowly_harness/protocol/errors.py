@@ -3,6 +3,7 @@
 HarnessError
 ├── LocalProtocolError        our side took a step that the conversation does not allow
 ├── ConfigurationError        the user named something that cannot be used
+├── JournalError              the journal cannot be written or read
 └── ServerUnreachable         the server did not start, answer or agree on a version
 """
 
@@ -29,6 +30,10 @@ class LocalProtocolError(HarnessError):
 
 class ConfigurationError(HarnessError):
     """A server, an authority, a key or an option that cannot be used; the message says why."""
+
+
+class JournalError(HarnessError):
+    """The journal cannot be used, so nothing is approved. The text is a sentence for a person."""
 
 
 class ServerUnreachable(HarnessError):

@@ -21,9 +21,11 @@ from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.performing.asking import Clock
 from allowly_harness.performing.performer import CallPerformer, Describe, Journal, utc_now
 from allowly_harness.protocol.effects import Invoke, NoReply, ToolReply
+from allowly_harness.protocol.errors import JournalError
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS, approval_flow
-from allowly_harness.protocol.models import ServerInfo, ToolCall, ToolInfo
+from allowly_harness.protocol.models import ApprovalOutcome, ServerInfo, ToolCall, ToolInfo
 from allowly_harness.session.carried import CarriedOutcomes
+from allowly_harness.session.journalling import CallJournal
 from allowly_harness.session.legs import Fulfil, Legs, SendLeg
 from allowly_harness.session.results import handed_on, refused, without_forged_outcome
 
@@ -104,9 +106,15 @@ class Conversing:
 
             return await self.run(legs, leg, options if sent is call else {})
 
-        first = await deliver(None if arguments is None else call.payload())
+        written = CallJournal(self.journal)
+        try:
+            async with written.first_sending(call):
+                first = await deliver(None if arguments is None else call.payload())
+        except JournalError as error:
+            return refused(f"The tool did not run: {error}")
         if not (self.accept_bare or (isinstance(first, types.CallToolResult) and first.is_error)):
             # By far the most calls end here: no successful result is ever a decision (design G9).
+            await written.ended(call, ApprovalOutcome.ALLOWED)
             return cast("types.CallToolResult", self._carried.onto(without_forged_outcome(first), call, state))
 
         async def invoke(effect: Invoke) -> ToolReply | NoReply:
@@ -123,7 +131,8 @@ class Conversing:
             except Exception as error:  # noqa: BLE001 - whatever it was, the tool may have run
                 return _no_reply(error)
 
-        return cast("types.CallToolResult", self._carried.onto(await self._converse(call, invoke), call, state))
+        answer = await self._converse(call, invoke, written)
+        return cast("types.CallToolResult", self._carried.onto(answer, call, state))
 
     def legs(self, options: Mapping[str, Any]) -> Legs:
         """Return the way of one request from the leg on that its options name."""
@@ -135,7 +144,7 @@ class Conversing:
         return await (leg(legs.options()) if options.get("allow_input_required") else legs.run(leg))
 
     async def _converse(
-        self, call: ToolCall, invoke: Callable[[Invoke], Awaitable[ToolReply | NoReply]]
+        self, call: ToolCall, invoke: Callable[[Invoke], Awaitable[ToolReply | NoReply]], written: CallJournal
     ) -> types.CallToolResult:
         flow = approval_flow(
             call,
@@ -150,12 +159,19 @@ class Conversing:
             self.describe,
             self.desk,
             self.authority,
-            self.journal,
+            written.record,
             self.clock,
             self.answered,
             self.dangerous,
         )
-        return handed_on(await run_flow(flow, performer))
+        try:
+            ended = await run_flow(flow, performer)
+        except JournalError as error:
+            # Every step but the end is written down before it is taken, so this one was not.
+            return refused(f"The tool did not run: {error}")
+        if ended.rounds == 0 and ended.result is not None:
+            await written.ended(call, ended.outcome)
+        return handed_on(ended)
 
     def _freeze(self, name: str, arguments: Mapping[str, Any] | None) -> ToolCall:
         try:
