@@ -1,22 +1,47 @@
 """HTTP/1.1 for the authority: uvicorn's protocol over httptools, with the limits that it leaves out.
 
 httptools parses in C, which takes a fifth off what a check costs the authority with h11. But neither it
-nor uvicorn's protocol bounds the request line and headers, and behind an offer to upgrade the parser
-skips the body, so requests with one are refused.
+nor uvicorn's protocol bounds the request line and headers, how long a connection may stay silent before its first
+request, or how long it may take to read a reply; and behind an offer to upgrade the parser skips the body, so requests
+with one are refused.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from allowly_authority.web.reading import BODY_SECONDS
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
 
 MAX_HEADER_BYTES: Final = 16 * 1024
 """Longest request line and headers together."""
 
 HEADER_SECONDS: Final = 10.0
-"""How long request line and headers may take to arrive once they have begun."""
+"""How long request line and headers may take to arrive, counted from the connection or from their first byte."""
+
+WRITE_SECONDS: Final = 30.0
+"""How long a client may leave a reply unread that does not fit into the buffers in between."""
+
+CLOSE_SECONDS: Final = 5.0
+"""How long a connection that is being closed may take to hand over what was written."""
+
+MAX_CONNECTIONS: Final = 1000
+"""Most connections at a time; requests on more are answered with 503, and still more are closed at once."""
+
+CONNECTIONS_TOLD: Final = 16
+"""How many more are told so."""
+
+Refused = Literal["malformed", "overloaded"]
+"""Why a request never reached the application."""
+
+_OVERLOADED: Final = b'{"error":{"code":"service_unavailable","message":"Too many connections are open."}}'
 
 
 class RefusedRequestError(Exception):
@@ -24,21 +49,38 @@ class RefusedRequestError(Exception):
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """One connection. Made by uvicorn."""
+    """One connection.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    Args:
+        on_refused: Called for each request that is refused here.
+        options: What uvicorn's protocol takes.
+    """
+
+    def __init__(self, *, on_refused: Callable[[Refused], None] = lambda _: None, **options: Any) -> None:
+        super().__init__(**options)
+        self._on_refused = on_refused
         self._request_parser: Any = self.parser
         # What follows a request that closes the connection is an error here, as RFC 9112 has it.
         self._request_parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self._in_head = True
         self._arrived = 0
         self._parsed = 0
-        self._head_limit: asyncio.TimerHandle | None = None
+        self._read_limit: asyncio.TimerHandle | None = None
+        self._write_limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS + CONNECTIONS_TOLD:
+            self._on_refused("overloaded")
+            transport.abort()
+            return
+        self._limit_reading(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        self._stop_head_limit()
+        self._unlimit_reading()
+        self._unlimit_writing()
         self._request_parser = None  # it holds this connection
         super().connection_lost(exc)
 
@@ -52,8 +94,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return
         if self._arrived > MAX_HEADER_BYTES:
             self.send_400_response("The request line and headers are too long.")
-        elif self._head_limit is None:
-            self._head_limit = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
+        elif self._read_limit is None:
+            self._limit_reading(HEADER_SECONDS)
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
@@ -72,20 +114,75 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             raise RefusedRequestError
         self._in_head = False
         self._arrived = self._parsed = 0
-        self._stop_head_limit()
+        self._unlimit_reading()
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._on_refused("overloaded")
+            self.app = _overloaded
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """End a request's body; the next byte begins a new head."""
         self._in_head = True
+        self._unlimit_reading()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """End a reply. A body that nobody wanted may take no longer than one that somebody reads."""
+        super().on_response_complete()
+        if not self._in_head and not self.transport.is_closing():
+            self._limit_reading(BODY_SECONDS)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, and not for ever."""
+        super().pause_writing()
+        if self._write_limit is None:
+            self._write_limit = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        self._unlimit_writing()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, whether or not the client reads what was written."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be parsed, in the form of the API, and close."""
+        self._on_refused("malformed")
+        body = json.dumps({"error": {"code": "bad_request", "message": msg}}, separators=(",", ":")).encode()
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
+        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+        self.transport.close()
+        self.loop.call_later(CLOSE_SECONDS, self.transport.abort)
 
     def _count(self, size: int) -> None:
         self._parsed += size
         if self._parsed > MAX_HEADER_BYTES:
             raise RefusedRequestError
 
-    def _stop_head_limit(self) -> None:
-        if self._head_limit is not None:
-            self._head_limit.cancel()
-            self._head_limit = None
+    def _limit_reading(self, seconds: float) -> None:
+        self._unlimit_reading()
+        self._read_limit = self.loop.call_later(seconds, self.transport.abort)
+
+    def _unlimit_reading(self) -> None:
+        if self._read_limit is not None:
+            self._read_limit.cancel()
+            self._read_limit = None
+
+    def _unlimit_writing(self) -> None:
+        if self._write_limit is not None:
+            self._write_limit.cancel()
+            self._write_limit = None
+
+
+async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the form of ASGI
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(_OVERLOADED)).encode()),
+        (b"retry-after", b"1"),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _OVERLOADED})
