@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+import re
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from allowly_authority.engine.principals import WORKSPACE, Principal
+from allowly_authority.wire.paging import Query
 from allowly_authority.wire.requests import Body
 from allowly_authority.wire.scalars import Label, Timestamp, format_timestamp
 
-MAX_ADDRESSES = 32
+KeyRole = Literal["gate", "approver", "operator"]
+
+ROLES: Final[tuple[KeyRole, ...]] = ("gate", "approver", "operator")
+"""What a key can be for, in the order in which the beginning of a key names it."""
+
+KEY_BYTES: Final = 32
+"""Random bytes of a key: 256 bits."""
+
+MAX_ADDRESSES: Final = 32
 """Most names under which escalations are addressed to one principal."""
+
+_MEMBER: Final = "member:"
+_KEY: Final = re.compile(r"allowly_(?:gate|approver|operator|approver_operator)_[A-Za-z0-9_-]{43}")
+
+
+def looks_like_key(text: str) -> bool:
+    """Tell whether a text has the form of a principal's key. Whose it is, the record alone tells."""
+    return _KEY.fullmatch(text) is not None
 
 
 class KeyCreateRequest(Body):
@@ -27,7 +45,7 @@ class KeyCreateRequest(Body):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     principal_id: Label
-    roles: Annotated[list[Literal["gate", "approver", "operator"]], Field(min_length=1, max_length=3)]
+    roles: Annotated[list[KeyRole], Field(min_length=1, max_length=3)]
     addresses: Annotated[list[Label], Field(max_length=MAX_ADDRESSES)] = Field(default_factory=list)
     expires_at: Timestamp | None = None
 
@@ -35,6 +53,8 @@ class KeyCreateRequest(Body):
     def _consistent(self) -> Self:
         if self.principal_id == WORKSPACE:
             raise ValueError("this principal is the workspace itself")
+        if self.principal_id.startswith(_MEMBER):
+            raise ValueError("a principal's name must not begin with member:, which means the principal behind it")
         if len(set(self.roles)) != len(self.roles) or len(set(self.addresses)) != len(self.addresses):
             raise ValueError("roles and addresses must not be named twice")
         if "gate" in self.roles and len(self.roles) > 1:
@@ -44,6 +64,17 @@ class KeyCreateRequest(Body):
     def principal(self) -> Principal:
         """Return it as the decision model takes it."""
         return Principal(self.principal_id, frozenset(self.roles), frozenset(self.addresses))
+
+
+class KeyQuery(Query):
+    """`GET /v1/keys`: newest first.
+
+    Attributes:
+        active: "true" for those that are neither revoked nor past their end.
+    """
+
+    principal_id: Label | None = None
+    active: Literal["true"] | None = None
 
 
 def key_item(
