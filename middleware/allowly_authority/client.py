@@ -10,6 +10,7 @@ from allowly_authority.calls import Call, lookup_call, settle_call
 from allowly_authority.errors import AuthorityError, MalformedReply
 from allowly_authority.operating import OperatorRequests
 from allowly_authority.strict_json import StrictJSONError, parse_json
+from allowly_authority.wire.operator_replies import HolderReply
 from allowly_authority.wire.replies import (
     CheckReply,
     ConfirmationReply,
@@ -105,7 +106,7 @@ class AuthorityClient(OperatorRequests):
         escalation_id: str,
         *,
         resolution: Literal["approved", "rejected"],
-        resolved_by: str,
+        resolved_by: str | None = None,
         note: str | None = None,
     ) -> EscalationReply:
         """Report what the approver of an escalation decided. Repeating the same answer is harmless.
@@ -113,7 +114,8 @@ class AuthorityClient(OperatorRequests):
         Args:
             escalation_id: From the check.
             resolution: The approver's answer.
-            resolved_by: Who decided, as an opaque name of at most 128 characters.
+            resolved_by: Who decided, as an opaque name of at most 128 characters. The workspace key needs it; the key
+                of an approver says it by itself, and takes no other name than its holder's.
             note: For the record, at most 512 characters.
 
         Raises:
@@ -122,6 +124,8 @@ class AuthorityClient(OperatorRequests):
             AuthorityError: The answer may not be recorded; see the kinds and `sent`.
         """
         body = {"resolution": resolution, "resolved_by": resolved_by, "note": note}
+        if resolved_by is None:
+            del body["resolved_by"]
         call = Call.post(f"/v1/escalations/{path_segment(escalation_id)}/resolve", body)
         reply = await self._ask(call, EscalationReply)
         if reply.escalation_id != escalation_id or reply.status != resolution:
@@ -161,6 +165,15 @@ class AuthorityClient(OperatorRequests):
     async def receipt(self, receipt_id: str) -> ReceiptReply:
         """Read a receipt. A pending one is no evidence of anything."""
         return await self._ask(Call.get("/v1/receipts", receipt_id), ReceiptReply)
+
+    async def holder(self) -> HolderReply:
+        """Read who holds the key of this client, and what it is for.
+
+        Raises:
+            NotFound: This authority does not tell.
+            AuthorityError: There is no answer; see its kinds.
+        """
+        return await self._ask(Call("GET", "/v1/principal"), HolderReply)
 
     async def ready(self) -> bool:
         """Tell whether the authority says that it is ready; `False` for whatever it says otherwise."""

@@ -32,6 +32,10 @@ class KeyRejected(AuthorityError):
     """The API key is wrong, revoked, or may not do this (401, 403)."""
 
 
+class NotAllowed(KeyRejected):
+    """The API key is known, and is not for this (403)."""
+
+
 class RateLimited(AuthorityError):
     """Too many requests (429).
 
@@ -54,6 +58,10 @@ class Conflict(AuthorityError):
 
 class InvalidRequest(AuthorityError, ValueError):
     """The authority does not accept the request (400, 404, 422), or it was refused before sending."""
+
+
+class NotFound(InvalidRequest):
+    """There is nothing of this name, or no such request (404)."""
 
 
 class PromptUnknown(InvalidRequest):

@@ -21,6 +21,8 @@ from allowly_authority.errors import (
     KeyRejected,
     LookupUnsupported,
     MalformedReply,
+    NotAllowed,
+    NotFound,
     PromptGone,
     PromptUnknown,
     RateLimited,
@@ -75,9 +77,13 @@ def error_of_status(status: int, retry_after: str | None) -> AuthorityError:
         status: The status of the reply.
         retry_after: Its `Retry-After`, if any.
     """
-    if status in {401, 403}:
-        return KeyRejected(f"The authority rejected the API key ({status}).")
-    if status == 409:  # noqa: PLR2004 - HTTP statuses are known by their numbers
+    if status == 401:  # noqa: PLR2004 - HTTP statuses are known by their numbers
+        return KeyRejected("The authority rejected the API key (401).")
+    if status == 403:  # noqa: PLR2004 - as above
+        return NotAllowed("The authority does not let this API key do that (403).")
+    if status == 404:  # noqa: PLR2004 - as above
+        return NotFound("The authority knows nothing of this name (404).")
+    if status == 409:  # noqa: PLR2004 - as above
         return Conflict("The authority holds a different answer, or knows this request's key (409).")
     if status == 410:  # noqa: PLR2004 - as above
         return PromptGone("The question is no longer open (410).")
