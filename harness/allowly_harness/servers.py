@@ -16,8 +16,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
+from allowly_harness.typescript import BUILT_SUFFIXES, command_of
 
 _RUNTIMES: Final = {".py": sys.executable, ".js": "node", ".mjs": "node", ".cjs": "node"}
+_SUFFIXES: Final = frozenset({*_RUNTIMES, *BUILT_SUFFIXES})
 SHORTEST_SECRET: Final = 6
 """Shorter values of variables and headers are not taken out of messages, in characters."""
 
@@ -67,9 +69,9 @@ def is_url(text: str) -> bool:
 
 
 def names_file(text: str) -> bool:
-    """Tell whether text is a file that can be started: a program, or one of Python or JavaScript."""
+    """Tell whether text is a file that can be started: a program, or one of Python, JavaScript or TypeScript."""
     path = Path(text)
-    return _is_file(path) and (path.suffix in _RUNTIMES or os.access(path, os.X_OK))
+    return _is_file(path) and (path.suffix in _SUFFIXES or os.access(path, os.X_OK))
 
 
 def is_command(text: str) -> bool:
@@ -88,7 +90,7 @@ def parse_server(server: str | Sequence[str] | ServerSpec) -> ServerSpec:
     """Read a server's name as users write it.
 
     Args:
-        server: An http(s) URL; a Python or JavaScript file; `demo:NAME`; a command line; a command
+        server: An http(s) URL; a Python, JavaScript or TypeScript file; `demo:NAME`; a command line; a command
             as a sequence of words, which is taken as it is; or a spec.
 
     Raises:
@@ -104,15 +106,17 @@ def parse_server(server: str | Sequence[str] | ServerSpec) -> ServerSpec:
     if text.startswith("demo:"):
         return _demo(text.removeprefix("demo:"))
     path = Path(text)
-    if path.suffix not in _RUNTIMES and _is_file(path) and os.access(path, os.X_OK):
+    if path.suffix not in _SUFFIXES and _is_file(path) and os.access(path, os.X_OK):
         return _command((str(path.absolute()),), text)  # as it stands: a path may hold spaces
     if path.suffix in _RUNTIMES and _is_file(path):
         return _command((_RUNTIMES[path.suffix], str(path)), text)
+    if path.suffix in BUILT_SUFFIXES and _is_file(path):
+        return _command(command_of(path), text)
     try:
         words = tuple(shlex.split(text))
     except ValueError as error:
         raise ConfigurationError(f"{server!r} cannot be read as a command line: {error}") from None
-    if len(words) == 1 and path.suffix in _RUNTIMES:
+    if len(words) == 1 and path.suffix in _SUFFIXES:
         raise ConfigurationError(f"there is no file {text!r}")
     return _command(words, text)
 
@@ -158,5 +162,5 @@ def _name_of(words: tuple[str, ...]) -> str:
     """Name a command after what it runs rather than after the interpreter."""
     if "-m" in words[1:-1]:
         return words[words.index("-m") + 1]
-    program = next((word for word in words if Path(word).suffix in _RUNTIMES), words[0])
+    program = next((word for word in words if Path(word).suffix in _SUFFIXES), words[0])
     return Path(program).stem
