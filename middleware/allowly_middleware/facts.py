@@ -33,6 +33,8 @@ class CallFacts:
             `fastmcp.Context`. Identity comes from here.
         continues: Whether the call claims to bring input that an earlier leg asked for.
         request_state: The state it brings back; `None` where it brings none.
+        asked: What a policy in front of the gate has to say of it: it goes into the context of the check, over
+            what `check_input_fn` gives.
     """
 
     tool: str
@@ -40,6 +42,7 @@ class CallFacts:
     context: Any = field(default=None, repr=False)
     continues: bool = False
     request_state: str | None = field(default=None, repr=False)
+    asked: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def of(

@@ -197,7 +197,7 @@ class Gate:
         if result is None:
             return unavailable("fallback_closed_malformed")
         if result.decision == "allow":
-            return Verdict(grant)
+            return Verdict(grant, reason=result.reason)
         return Verdict(payload=blocked_payload(result))
 
     async def _ask_once(self, grant: Grant) -> CheckReply:
@@ -220,8 +220,9 @@ class Gate:
         check = CheckInput() if self._check_input_fn is None else await self._check_input(self._check_input_fn, facts)
         scope = facts.tool if check.scope is None else check.scope
         resource = self._resource(check, facts.tool, arguments_json)
-        context_json = None if check.context is None else canonical_json(check.context)
-        return CheckRequest(authorization_id, scope, resource, check.session_id, context_json, check.context, user_id)
+        context = check.context if facts.asked is None else {**(check.context or {}), **facts.asked}
+        context_json = None if context is None else canonical_json(context)
+        return CheckRequest(authorization_id, scope, resource, check.session_id, context_json, context, user_id)
 
     async def _check_input(self, check_input_fn: CheckInputFn, facts: CallFacts) -> CheckInput:
         check = await _answer(check_input_fn, facts, "check_input_unavailable")

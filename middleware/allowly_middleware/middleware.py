@@ -126,6 +126,11 @@ class AllowlyMCPMiddleware(_Base):
         chain.append(cls(api_key, authorization_id_fn, **options))
         return server
 
+    @property
+    def deciding(self) -> Deciding:
+        """What decides legs of calls; for middleware that puts something in front of it."""
+        return self._deciding
+
     # The SDK's protocol names the first parameter `ctx`, FastMCP's base class `context`; both pass it by position.
     async def __call__(self, ctx: Any, call_next: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Handle one message, for either framework."""

@@ -57,11 +57,13 @@ class Verdict:
         grant: Present if, and only if, the tool may run.
         payload: The decision as the client sees it, where the tool may not run.
         meta: The `_meta` of the blocked result; `None` for a decision of the policy.
+        reason: Why the authority allowed it, as a code; empty where it was not asked anew.
     """
 
     grant: Grant | None = None
     payload: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     meta: Mapping[str, Any] | None = None
+    reason: str = ""
 
     @property
     def allowed(self) -> bool:

@@ -65,6 +65,23 @@ async def is_destructive(handler: CallNext, ctx: Context, tool: str) -> bool:
         ctx: The call.
         tool: The tool's name.
     """
+    entry = await _listed(handler, ctx, tool)
+    return entry is None or (entry.get("annotations") or {}).get("destructiveHint") is True
+
+
+async def annotations_of(handler: CallNext, ctx: Context, tool: str) -> Mapping[str, Any]:
+    """Return the annotations of a tool as the server lists it; empty where it lists none.
+
+    Args:
+        handler: As for `is_destructive`.
+        ctx: As for `is_destructive`.
+        tool: As for `is_destructive`.
+    """
+    entry = await _listed(handler, ctx, tool)
+    return {} if entry is None else cast("Mapping[str, Any]", entry.get("annotations") or {})
+
+
+async def _listed(handler: CallNext, ctx: Context, tool: str) -> Mapping[str, Any] | None:
     envelope = {"_meta": (ctx.params or {}).get("_meta")}
     cursor: str | None = None
     for _ in range(MAX_TOOL_PAGES):
@@ -72,11 +89,11 @@ async def is_destructive(handler: CallNext, ctx: Context, tool: str) -> bool:
         listed = cast("Mapping[str, Any]", await handler(replace(ctx, method="tools/list", params=params)))
         for entry in listed["tools"]:
             if entry["name"] == tool:
-                return (entry.get("annotations") or {}).get("destructiveHint") is True
+                return cast("Mapping[str, Any]", entry)
         cursor = listed.get("nextCursor")
         if cursor is None:
             break
-    return True
+    return None
 
 
 def _shows_forms(elicitation: ElicitationCapability | None) -> bool:

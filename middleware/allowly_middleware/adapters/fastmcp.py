@@ -47,8 +47,8 @@ async def guard(
     # for logging, and `call_next` raises that failure again.
     if context.method != "tools/call" or isinstance(context.message, Mapping):
         return await call_next(context)
-    following, tool = _taken_apart(call_next)
-    if not following and _others_follow(guarding, context):
+    following, tool = taken_apart(call_next)
+    if not following and others_follow(guarding, context):
         return blocked_result(Verdict(payload=denied("gate_not_innermost")))
     stage = _Stage(deciding, tool)
 
@@ -112,7 +112,7 @@ class _Stage:
 
     async def enter_tool(self, context: MiddlewareContext[Any]) -> Any:
         """Run the tool, which sees nothing of what passes between the gate and the client."""
-        request = _request_of(context) if self.deciding.asks else None
+        request = request_of(context) if self.deciding.asks else None
         leg = None if request is None else self.deciding.for_tool(leg_of(request.params or {}))
         with _bringing(context, leg) as bringing:
             result = await self.tool(bringing)
@@ -125,12 +125,20 @@ class _Stage:
         return _asking(asked.model_copy(update={"request_state": carried}))
 
     def _client_of(self, context: MiddlewareContext[Any], tool: str) -> Client | None:
-        request = _request_of(context) if self.deciding.asks else None
+        request = request_of(context) if self.deciding.asks else None
         if request is None:
             return None
         return Client(
             can_be_asked(request), leg_of(request.params or {}).responses, partial(_is_destructive, context, tool)
         )
+
+
+def put_together(following: list[Any], rest: _Next) -> _Next:
+    """Return the chain that `taken_apart` took apart, with another end."""
+    chain = rest
+    for middleware in reversed(following):
+        chain = _linked(middleware, chain)
+    return chain
 
 
 def _linked(middleware: Any, rest: _Next) -> _Next:
@@ -140,7 +148,7 @@ def _linked(middleware: Any, rest: _Next) -> _Next:
     return link
 
 
-def _taken_apart(call_next: Any) -> tuple[list[Any], _Next]:
+def taken_apart(call_next: Any) -> tuple[list[Any], _Next]:
     """Split the rest of the chain into the middleware that follows, outermost first, and the tool.
 
     `FastMCP._run_middleware` binds each middleware, and the rest, as the defaults of a function.
@@ -153,7 +161,7 @@ def _taken_apart(call_next: Any) -> tuple[list[Any], _Next]:
     return following, rest
 
 
-def _others_follow(guarding: object, context: MiddlewareContext[Any]) -> bool:
+def others_follow(guarding: object, context: MiddlewareContext[Any]) -> bool:
     """Whether the server lists middleware behind the gate, whatever the chain looks like."""
     server = context.fastmcp_context.fastmcp if context.fastmcp_context is not None else None
     listed: list[Any] = list(getattr(server, "middleware", ()))
@@ -166,7 +174,7 @@ def _asking(form: InputRequiredResult) -> Any:
     return InputRequiredToolResult(form)
 
 
-def _request_of(context: MiddlewareContext[Any]) -> ServerRequestContext[Any, Any] | None:
+def request_of(context: MiddlewareContext[Any]) -> ServerRequestContext[Any, Any] | None:
     """Return the client's request, if the call in hand is the one that it names.
 
     A tool may call others inside of the server. Such a call has no client that could be asked: what the
@@ -186,7 +194,7 @@ def _bringing(context: MiddlewareContext[Any], leg: Leg | None) -> Generator[Mid
 
     FastMCP reads what a request brings from the request itself, wherever that is asked for.
     """
-    request = _request_of(context) if leg is not None else None
+    request = request_of(context) if leg is not None else None
     if leg is None or request is None:
         yield context
         return

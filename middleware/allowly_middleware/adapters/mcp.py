@@ -40,7 +40,7 @@ async def guard(deciding: Deciding, guarding: object, ctx: Context, call_next: C
     """
     if ctx.method != "tools/call" or ctx.request_id is None:
         return await call_next(ctx)
-    following, handler = _taken_apart(call_next)
+    following, handler = taken_apart(call_next)
     stage = _Stage(deciding, handler)
 
     async def run(grant: Grant, ctx: Context) -> HandlerResult:
@@ -113,7 +113,7 @@ class _Stage:
         return Client(can_be_asked(ctx), brought.responses, partial(is_destructive, self.handler, ctx, tool))
 
 
-def _taken_apart(call_next: CallNext) -> tuple[list[_Step], CallNext]:
+def taken_apart(call_next: CallNext) -> tuple[list[_Step], CallNext]:
     """Split the rest of the chain into the middleware that follows, outermost first, and the handler.
 
     `ServerRunner` binds each middleware as `partial(apply, middleware, rest)`. A chain of another
@@ -125,6 +125,14 @@ def _taken_apart(call_next: CallNext) -> tuple[list[_Step], CallNext]:
         steps.append((call_next.func, middleware))
         call_next = rest
     return steps, call_next
+
+
+def put_together(steps: list[_Step], handler: CallNext) -> CallNext:
+    """Return the chain that `taken_apart` took apart, with another end."""
+    chain = handler
+    for apply, middleware in reversed(steps):
+        chain = partial(apply, middleware, chain)
+    return chain
 
 
 def _is_of_the_sdk(call: Any) -> TypeGuard[partial[Any]]:

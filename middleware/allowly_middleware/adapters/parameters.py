@@ -1,0 +1,64 @@
+"""What the raw parameters of a request say: its target and its arguments. For every framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from allowly_middleware.pipeline.operations import Operation
+
+COMPARED: Final = ("name", "uri", "ref", "argument", "arguments")
+"""The parameters that nobody may change once a request was decided on."""
+
+_TARGETS: Final[Mapping[Operation, str]] = {
+    Operation.TOOL_CALL: "name",
+    Operation.PROMPT_GET: "name",
+    Operation.RESOURCE_READ: "uri",
+    Operation.OTHER: "uri",
+}
+_WITH_ARGUMENTS: Final = frozenset({Operation.TOOL_CALL, Operation.PROMPT_GET})
+
+
+class MalformedRequestError(ValueError):
+    """The parameters are not those of this method."""
+
+
+def target_of(operation: Operation, params: Mapping[str, Any]) -> str | None:
+    """Return what a request is for; `None` where it has no target.
+
+    Raises:
+        MalformedRequestError: The request does not say it, or not as text.
+    """
+    if operation is Operation.COMPLETE:
+        ref = params.get("ref")
+        named: Mapping[str, Any] = cast("Mapping[str, Any]", ref) if isinstance(ref, Mapping) else {}
+        target = named.get("uri") if named.get("type") == "ref/resource" else named.get("name")
+    else:
+        target = params.get(_TARGETS.get(operation, ""))
+        if operation not in _TARGETS or (operation is Operation.OTHER and not isinstance(target, str)):
+            return None
+    if not isinstance(target, str):
+        raise MalformedRequestError("the request does not name what it is for")
+    return target
+
+
+def arguments_of(operation: Operation, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the arguments of a tool or a prompt; `None` for other operations.
+
+    Raises:
+        MalformedRequestError: They are no mapping.
+    """
+    if operation not in _WITH_ARGUMENTS:
+        return None
+    arguments = params.get("arguments")
+    if arguments is None:
+        return {}
+    if not isinstance(arguments, Mapping):
+        raise MalformedRequestError("the arguments are no object")
+    return cast("Mapping[str, Any]", arguments)
+
+
+def compared(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of the parameters that nobody may change."""
+    found = {name: params[name] for name in COMPARED if params.get(name) is not None}
+    return found if found.get("arguments") != {} else {name: found[name] for name in found if name != "arguments"}
