@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from allowly_middleware.policy.building import allow, confirm, deny, escalate, limited
+    from allowly_middleware.policy.checking import ListedTool
     from allowly_middleware.policy.diagnostics import Diagnostic, PolicyFileError, RuleFault
+    from allowly_middleware.policy.documents import ParsedPolicy, parse_policy, validate
+    from allowly_middleware.policy.explaining import Explanation, explain
+    from allowly_middleware.policy.files import PolicyFile, read_policy_file
     from allowly_middleware.policy.policies import Policy, PolicySet
     from allowly_middleware.policy.rules import Rule, RuleRef
     from allowly_middleware.policy.verdicts import Verdict
+    from allowly_middleware.policy.writing import PolicyLine, write_policy
 
 __all__ = [
     "Diagnostic",
+    "Explanation",
+    "ListedTool",
+    "ParsedPolicy",
     "Policy",
+    "PolicyFile",
     "PolicyFileError",
+    "PolicyLine",
     "PolicySet",
     "Rule",
     "RuleFault",
@@ -28,13 +38,23 @@ __all__ = [
     "confirm",
     "deny",
     "escalate",
+    "explain",
     "limited",
+    "parse_policy",
+    "read_policy_file",
+    "validate",
+    "write_policy",
 ]
 
 _HOME: Final = {
     "Diagnostic": "diagnostics",
+    "Explanation": "explaining",
+    "ListedTool": "checking",
+    "ParsedPolicy": "documents",
     "Policy": "policies",
+    "PolicyFile": "files",
     "PolicyFileError": "diagnostics",
+    "PolicyLine": "writing",
     "PolicySet": "policies",
     "Rule": "rules",
     "RuleFault": "diagnostics",
@@ -44,7 +64,12 @@ _HOME: Final = {
     "confirm": "building",
     "deny": "building",
     "escalate": "building",
+    "explain": "explaining",
     "limited": "building",
+    "parse_policy": "documents",
+    "read_policy_file": "files",
+    "validate": "documents",
+    "write_policy": "writing",
 }
 
 

@@ -55,7 +55,8 @@ def _conditions(table: Mapping[str, Any], path: Place, steps: Path) -> list[Cond
 def _below(table: Mapping[str, Any], path: Place, steps: Path) -> list[Condition]:
     stray = next((name for name, value in table.items() if not isinstance(value, Mapping)), None)
     if stray is not None:
-        hint = nearest(stray, OPERATORS)
+        near = nearest(stray, OPERATORS)
+        hint = near if near.startswith("did") else f"write {stray}.equals, or another comparison, behind a longer path"
         message = f"{shown(stray)} is no comparison of {written_path(steps)}"
         raise RuleFault("POLICY_INVALID_CONDITION", (*path, stray), message, hint)
     return _conditions(table, path, steps)

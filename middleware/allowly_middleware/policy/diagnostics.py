@@ -23,7 +23,6 @@ Code = Literal[
     "POLICY_ANNOTATIONS_NOT_TRUSTED",
     "POLICY_MATCHES_NOTHING",
     "POLICY_SERVER_UNKNOWN",
-    "POLICY_TOOLS_BY_DEFAULT",
     "POLICY_EMPTY",
 ]
 """The codes. They stay; texts may change."""

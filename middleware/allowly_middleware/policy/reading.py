@@ -64,6 +64,7 @@ def read_entry(kind: str, pattern: str, value: Any, path: Place, *, line: int | 
         RuleFault: Something in it is not understood.
     """
     found = table_at({"effect": value} if isinstance(value, str) else value, path, ("effect", "name", *OPTIONS))
+    _pattern(pattern, path)
     return read_rule({**found, kind: pattern}, path, line=line)
 
 
@@ -99,6 +100,7 @@ def _rule(found: Mapping[str, Any], path: Place, *, name: str, effect: Effect | 
         raise RuleFault("POLICY_INVALID_LIMIT", (*path, "limit"), "what is denied cannot be limited", "take one away")
     return Rule(
         effect=effect,
+        path=path,
         limit=limit,
         name=name,
         when=read_conditions(found["when"], (*path, "when")) if "when" in found else (),
@@ -116,10 +118,10 @@ def _rule(found: Mapping[str, Any], path: Place, *, name: str, effect: Effect | 
 
 def _targets(found: Mapping[str, Any], path: Place) -> tuple[tuple[Operation, Pattern], ...]:
     targets = [
-        (operation, _pattern(text, (*path, kind)))
+        (operation, _pattern(text, (*path, kind, at)))
         for kind, operation in KINDS.items()
         if kind in found
-        for text in texts_at(found[kind], (*path, kind))
+        for at, text in enumerate(texts_at(found[kind], (*path, kind)))
     ]
     if "servers" in found and "operations" not in found:
         hint = 'patterns name their servers: tools = "github.*"'

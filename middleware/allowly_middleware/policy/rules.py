@@ -116,7 +116,8 @@ class Rule:
         reason: Why, for the model and for people. It is sent to the caller.
         shadow: Whether the rule is only tried: it changes nothing, and what it would change is recorded.
         name: For records and messages.
-        line: Where it stands in its file.
+        line: Where it stands in its file, from 1.
+        path: The same by the names that lead there.
     """
 
     targets: tuple[tuple[Operation, Pattern], ...]
@@ -132,6 +133,7 @@ class Rule:
     shadow: bool = False
     name: str = ""
     line: int | None = None
+    path: tuple[str | int, ...] = ()
 
     @property
     def looks_at_arguments(self) -> bool:

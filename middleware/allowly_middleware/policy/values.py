@@ -30,10 +30,10 @@ def table_at(value: Any, path: Place, names: Collection[str] | None) -> Mapping[
     return found
 
 
-def items_at(value: Any, path: Place) -> Sequence[Any]:
-    """Return a list of 1 to `MAX_ITEMS` items."""
-    if not isinstance(value, list | tuple) or not 1 <= len(cast("Sequence[Any]", value)) <= MAX_ITEMS:
-        raise RuleFault("POLICY_INVALID_SHAPE", path, f"must be a list of 1 to {MAX_ITEMS} items")
+def items_at(value: Any, path: Place, *, most: int = MAX_ITEMS) -> Sequence[Any]:
+    """Return a list of 1 to `most` items."""
+    if not isinstance(value, list | tuple) or not 1 <= len(cast("Sequence[Any]", value)) <= most:
+        raise RuleFault("POLICY_INVALID_SHAPE", path, f"must be a list of 1 to {most} items")
     return cast("Sequence[Any]", value)
 
 

@@ -24,14 +24,13 @@ Reason = Literal[
     "not_governed",
     "only_tried",
     "malformed_request",
-    "policy_unavailable",
 ]
 """Why, as a code.
 
 `approvers_conflict`: rules name several approvers, and one call is put to one. `cannot_ask`: nobody is asked about
 completions and subscriptions. `no_policy_applies`: every policy is for groups that the subject is not in.
 `not_governed`: lists and what has no target need no permission. `only_tried`: every policy is in shadow mode.
-`malformed_request`: the request names no target. `policy_unavailable`: the policy could not be evaluated.
+`malformed_request`: the request names no target.
 """
 
 MESSAGES: Final[dict[Reason, str]] = {
@@ -48,7 +47,6 @@ MESSAGES: Final[dict[Reason, str]] = {
     "not_governed": "This needs no permission.",
     "only_tried": "The policy is only tried.",
     "malformed_request": "The request does not name what it is for.",
-    "policy_unavailable": "The policy could not be evaluated.",
 }
 """What callers are told, unless the deciding rule gives a reason of its own. Nothing in it comes from a request."""
 
@@ -100,4 +98,3 @@ ONLY_TRIED: Final = plain_verdict("allow", "only_tried")
 CANNOT_ASK: Final = plain_verdict("deny", "cannot_ask")
 NO_POLICY_APPLIES: Final = plain_verdict("deny", "no_policy_applies")
 MALFORMED_REQUEST: Final = plain_verdict("deny", "malformed_request")
-POLICY_UNAVAILABLE: Final = plain_verdict("deny", "policy_unavailable")
