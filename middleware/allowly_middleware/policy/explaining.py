@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.policy.conditions import Condition
@@ -16,6 +16,19 @@ from allowly_middleware.policy.policies import Entry, PolicySet
 from allowly_middleware.policy.rules import Audience, Rule, RuleRef, Standing
 from allowly_middleware.policy.verdicts import Verdict
 
+Role = Literal[
+    "decides",
+    "counts",
+    "limits",
+    "depends on the arguments",
+    "only tried",
+    "in doubt, not counted",
+    "not met",
+    "not for this subject",
+]
+"""What part a rule takes in a verdict."""
+
+_ORDER: Final[tuple[Role, ...]] = get_args(Role)
 _ANSWERS: Final = {True: "holds", False: "does not hold", None: "cannot be told"}
 
 
@@ -25,13 +38,12 @@ class ExplainedRule:
 
     Attributes:
         ref: Which.
-        role: `decides`, `counts`, `limits`, `only tried`, `in doubt, not counted`, `depends on the arguments`,
-            `not for this subject` or `not met`.
+        role: What part it takes.
         details: What it looks at, and what came of it.
     """
 
     ref: RuleRef
-    role: str
+    role: Role
     details: tuple[str, ...]
 
 
@@ -83,11 +95,11 @@ def explain(policies: PolicySet, facts: CallFacts) -> Explanation:
         (judged, ExplainedRule(entry.ref, _role(entry, judged, verdict, facts), tuple(_details(entry.rule, facts))))
         for entry, judged in policies.fitting(facts)
     ]
-    found.sort(key=lambda pair: (pair[1].role != "decides", not pair[0].counts, -pair[0].strength, pair[0].at))
+    found.sort(key=lambda pair: (_ORDER.index(pair[1].role), -pair[0].strength, pair[0].at))
     return Explanation(verdict, tuple(one for _, one in found))
 
 
-def _role(entry: Entry, judged: Judged, verdict: Verdict, facts: CallFacts) -> str:
+def _role(entry: Entry, judged: Judged, verdict: Verdict, facts: CallFacts) -> Role:
     if not entry.policy.applies_to(facts.subject):
         return "not for this subject"
     if judged.standing is Standing.NOT_MET:

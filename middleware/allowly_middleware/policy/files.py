@@ -162,14 +162,16 @@ def _content(path: Path) -> tuple[bytes, _Signature]:
         raise _unreadable(path, f"cannot be read: {error.strerror}") from None
     except ValueError:
         raise _unreadable(path, "is no name of a file") from None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            before = os.fstat(descriptor)
-            _check(path, before)
+    try:
+        before = os.fstat(descriptor)
+        _check(path, before)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_POLICY_BYTES + 1)
-            after = os.fstat(descriptor)
-        except OSError as error:
-            raise _unreadable(path, f"cannot be read: {error.strerror}") from None
+        after = os.fstat(descriptor)
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_POLICY_BYTES:
         raise _unreadable(path, f"is larger than {MAX_POLICY_BYTES} bytes")
     if _Signature.of(before) != _Signature.of(after) or len(content) != after.st_size:

@@ -69,6 +69,8 @@ def toml_string(text: str) -> str:
     """
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("the text holds half of a surrogate pair")
+    if text.isprintable() and "'" not in text and ('"' in text or "\\" in text):
+        return f"'{text}'"
     return '"' + "".join(map(_escaped, text)) + '"'
 
 
