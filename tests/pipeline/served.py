@@ -118,7 +118,7 @@ def _mcpserver(run: Run, name: str) -> MCPServer:
     from mcp.server.mcpserver.exceptions import ToolError
 
     server = MCPServer(name, log_level="ERROR")
-    _decorate(server, run)
+    _decorate(server, run, structured_output=False)
 
     @server.tool(structured_output=False)
     async def fails(text: str = "") -> str:
@@ -133,7 +133,7 @@ def _mcpserver(run: Run, name: str) -> MCPServer:
     return server
 
 
-def _lowlevel(run: Run, name: str) -> Server[Any]:
+def _lowlevel(run: Run, name: str) -> Server[Any]:  # noqa: C901 - eight handlers, one after another
     answers = {"search_code": "found", "create_issue": "created", "delete_repo": "deleted", "research_x": "researched"}
     hints = {
         "search_code": ToolAnnotations(read_only_hint=True),

@@ -16,9 +16,9 @@ async def test_a_handler_sees_every_operation_with_its_own_fields(era, bench):
     seen = {}
 
     @(pipeline := Pipeline()).use
-    async def see(ctx, next):
+    async def see(ctx, call_next):
         seen[ctx.operation] = (ctx.server.name, ctx.tool, ctx.resource, ctx.prompt, ctx.completion)
-        return await next()
+        return await call_next()
 
     pipeline.attach(bench.server)
     async with bench.client(era) as client:
@@ -36,12 +36,12 @@ async def test_a_handler_sees_every_operation_with_its_own_fields(era, bench):
 @eras
 async def test_what_passes_a_pipeline_arrives_as_it_would_without_one(era, kind, make_bench):
     plain, passed = make_bench(kind), make_bench(kind)
-    Pipeline().use(lambda ctx, next: next())
+    Pipeline().use(lambda ctx, call_next: call_next())
     pipeline = Pipeline()
 
     @pipeline.use
-    async def read_everything(ctx, next):
-        reply = await next()
+    async def read_everything(ctx, call_next):
+        reply = await call_next()
         assert reply.data is not None
         return reply
 
@@ -60,8 +60,8 @@ async def test_a_refusal_is_a_valid_answer_to_every_operation(era, bench):
     pipeline = Pipeline()
 
     @pipeline.use
-    def no(ctx, next):
-        return next() if ctx.operation is Operation.SESSION_START else ctx.deny("not today")
+    def no(ctx, call_next):
+        return call_next() if ctx.operation is Operation.SESSION_START else ctx.deny("not today")
 
     pipeline.attach(bench.server)
     async with bench.client(era) as client:
