@@ -42,14 +42,16 @@ class Attachment:
         return f"<{type(self).__name__} of {self.pipeline!r}>"
 
 
-def attach(pipeline: Pipeline, server: object, name: str | None) -> None:
-    """Put a pipeline behind the middleware that a server has; as `Pipeline.attach`."""
+def attach(pipeline: Pipeline, server: object, name: str | None, *, outermost: bool) -> None:
+    """Put a pipeline into a server's chain; as `Pipeline.attach`."""
     chain: Any = getattr(server, "middleware", None)
     if not hasattr(chain, "append"):
         raise TypeError(f"attach() takes a FastMCP, an MCPServer or a Server, not a {type(server).__name__}")
     if any(isinstance(one, Attachment) and one.pipeline is pipeline for one in chain):
         raise ValueError("this pipeline is in this server already")
-    chain.append(Attachment(pipeline, name_of(server, name)))
+    # The SDK's own entries come first: behind them the state of a further leg can be read.
+    at = sum(type(one).__module__.startswith("mcp.server.") for one in chain) if outermost else len(chain)
+    chain.insert(at, Attachment(pipeline, name_of(server, name)))
 
 
 def name_of(server: object, name: str | None) -> str:

@@ -100,12 +100,15 @@ class Pipeline(Scope):
         self._entries: list[Entry] = []
         self._table: RouteTable | None = None
 
-    def attach(self, server: _ServerT, *, name: str | None = None) -> _ServerT:
+    def attach(self, server: _ServerT, *, name: str | None = None, outermost: bool = False) -> _ServerT:
         """Put the pipeline into a server, before or after its tools are registered.
 
         Args:
             server: A `FastMCP`, an `MCPServer` or a low-level `Server`.
             name: What it is called in patterns; by default the pipeline's name, or its own.
+            outermost: Whether it stands before the middleware that the server has, so that one of them that
+                answers by itself, as a cache does, is behind it. By default behind them, where it sees what they
+                make of a request.
 
         Returns:
             The same server.
@@ -116,7 +119,7 @@ class Pipeline(Scope):
         """
         from allowly_middleware.adapters.attaching import attach
 
-        attach(self, server, self.name if name is None else name)
+        attach(self, server, self.name if name is None else name, outermost=outermost)
         return server
 
     def enclose(self, server: _ServerT, *, name: str | None = None) -> _ServerT:
