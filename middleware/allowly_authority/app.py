@@ -1,8 +1,9 @@
-"""The HTTP face of the authority: its endpoints behind the guard."""
+"""The HTTP face of the authority: its endpoints behind the guard, watched by whoever counts and logs."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,30 +11,49 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from allowly_authority.service.authority import Authority
+from allowly_authority.service.health import Health
 from allowly_authority.service.problems import ApiProblem
-from allowly_authority.web import authorizations, decisions, health, policies, prompts, receipts
-from allowly_authority.web.endpoint import problem_response
+from allowly_authority.web import authorizations, decisions, health, openapi, policies, prompts, receipts
+from allowly_authority.web.endpoint import Endpoint, problem_response
 from allowly_authority.web.guard import Guard
 from allowly_authority.web.hosts import OwnHosts
+from allowly_authority.web.observing import Observed, Watcher
 
-_RESOURCES: Final = (decisions, prompts, authorizations, policies, receipts, health)
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+_RESOURCES: Final = (decisions, prompts, authorizations, policies, receipts)
 
 
-def create_app(authority: Authority, *, api_key: str, listening_on: str) -> Guard:
+def create_app(
+    authority: Authority,
+    *,
+    watched: Health,
+    api_key: str,
+    hosts: OwnHosts,
+    further: Sequence[Endpoint] = (),
+    watchers: Sequence[Watcher] = (),
+) -> ASGIApp:
     """Build the ASGI application.
 
     Args:
         authority: What answers.
+        watched: Tells whether it can.
         api_key: The workspace key.
-        listening_on: The host that was bound; requests must name it or this computer.
+        hosts: What may stand in `Host`.
+        further: Endpoints besides those of the API.
+        watchers: Told of each exchange.
     """
     endpoints = [endpoint for resource in _RESOURCES for endpoint in resource.endpoints(authority)]
+    endpoints += [*health.endpoints(watched), *further]
+    endpoints += openapi.endpoints(endpoints)
     app = Starlette(
         routes=[endpoint.route() for endpoint in endpoints], exception_handlers={HTTPException: _no_such_route}
     )
     app.router.redirect_slashes = False
     open_paths = frozenset(endpoint.path for endpoint in endpoints if endpoint.operation is None)
-    return Guard(app, api_key=api_key, hosts=OwnHosts(listening_on), open_paths=open_paths)
+    guarded = Guard(app, api_key=api_key, hosts=hosts, open_paths=open_paths)
+    return Observed(guarded, watchers) if watchers else guarded
 
 
 async def _no_such_route(_: Request, error: Exception) -> Response:

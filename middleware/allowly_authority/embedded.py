@@ -6,7 +6,6 @@ A terminal that is slow to draw, or a test that blocks, does not stall the check
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -21,7 +20,9 @@ import anyio.to_thread
 from allowly_authority.addresses import is_this_computer
 from allowly_authority.app import create_app
 from allowly_authority.service.authority import Authority
-from allowly_authority.web.listening import GRACE_SECONDS, HttpServer, bind, url_of
+from allowly_authority.service.health import Health
+from allowly_authority.web.hosts import OwnHosts
+from allowly_authority.web.listening import GRACE_SECONDS, HttpServer, Listener, bind, url_of
 from allowly_authority.workspace import Location, open_workspace
 
 START_SECONDS: Final = 10.0
@@ -48,9 +49,8 @@ class RunningAuthority:
 class AuthorityThread:
     """Runs the server on a thread until it is told to stop."""
 
-    def __init__(self, server: HttpServer, bound: socket.socket, ready: threading.Event) -> None:
+    def __init__(self, server: HttpServer, ready: threading.Event) -> None:
         self._server = server
-        self._bound = bound
         self._ready = ready
         self._thread = threading.Thread(target=self._run, name="allowly-authority", daemon=True)
 
@@ -75,7 +75,7 @@ class AuthorityThread:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve(sockets=[self._bound]))
+            asyncio.run(self._server.serve())
         finally:
             self._ready.set()
 
@@ -113,9 +113,9 @@ async def embedded_authority(
         with bound:
             base_url = url_of(bound)
             authority = Authority(database, workspace_key=api_key, base_url=base_url, clock=clock)
-            app = create_app(authority, api_key=api_key, listening_on=host)
+            app = create_app(authority, watched=Health(database, clock), api_key=api_key, hosts=OwnHosts(host))
             ready = threading.Event()
-            thread = AuthorityThread(HttpServer(app, on_ready=ready.set), bound, ready)
+            thread = AuthorityThread(HttpServer(app, [Listener(bound)], on_ready=ready.set), ready)
             await anyio.to_thread.run_sync(thread.start)
             try:
                 yield RunningAuthority(base_url, api_key, db, workspace.key_file)

@@ -168,12 +168,15 @@ def logging_to(format_: LogFormat = "text", level: LogLevel = "info", stream: Te
     writer = LineWriter(stream or sys.stderr)
     logs = Logs(writer, format_, logging.getLevelNamesMapping()[level.upper()])
     handlers: list[logging.Handler] = [_Handler(logs)]
-    root = logging.getLogger()
-    before, root.handlers = root.handlers, handlers
+    root, own = logging.getLogger(), logging.getLogger(_OWN)
+    before, root.handlers = (root.handlers, own.level), handlers
+    # Only our own events: what others tell below a warning may quote what they met.
+    own.setLevel(logs.level)
     try:
         yield logs
     finally:
-        root.handlers = before
+        root.handlers, _ = before
+        own.setLevel(before[1])
         writer.close()
 
 

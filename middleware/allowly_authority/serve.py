@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from allowly_authority.addresses import is_this_computer
+from allowly_authority.addresses import is_this_computer, socket_url
 from allowly_authority.app import create_app
+from allowly_authority.logs import LogFormat, LogLevel, logging_to
 from allowly_authority.service.authority import Authority
+from allowly_authority.service.health import Health
 from allowly_authority.store.location import DatabaseUrl
-from allowly_authority.web.listening import HttpServer, bind, url_of
+from allowly_authority.store.timed import TimedDatabase
+from allowly_authority.web import metrics
+from allowly_authority.web.hosts import OwnHosts
+from allowly_authority.web.listening import HttpServer, Listener, bind, url_of
+from allowly_authority.web.tls import ServerTls, TlsFiles, TlsProblem, public_host
+from allowly_authority.web.unix_socket import unix_listener
 from allowly_authority.workspace import default_database, open_workspace
 
 DEFAULT_PORT: Final = 8787
+
+_logger = logging.getLogger(__name__)
 
 
 def serve(
@@ -23,6 +34,11 @@ def serve(
     *,
     key: str | None = None,
     allow_non_loopback: bool = False,
+    tls: TlsFiles | None = None,
+    uds: Path | None = None,
+    metrics_open: bool = False,
+    log_format: LogFormat | None = None,
+    log_level: LogLevel = "info",
     on_ready: Callable[[dict[str, str | None]], None] = lambda _: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests under way end first. To be called on the main thread.
@@ -34,28 +50,90 @@ def serve(
         key: The workspace key; otherwise from `ALLOWLY_KEY`, else kept beside the database.
         allow_non_loopback: Listen on a network although there is no TLS: keys and nonces can be read
             on the way, unless something in front of it encrypts.
-        on_ready: Called once with `base_url`, `db` and `key_file` (`None` where the key was given).
+        tls: A certificate and its key. They are read again on SIGHUP.
+        uds: A Unix socket to listen at as well, without TLS.
+        metrics_open: Answer `/metrics` without a key.
+        log_format: Write a line for each request and event to stderr; `None` leaves `logging` as it is.
+        log_level: The lowest level that is written.
+        on_ready: Called once with `base_url`, `db` and `key_file` (`None` where the key was given), and
+            `socket_url` where there is a Unix socket.
 
     Raises:
-        ValueError: `host` is not a loopback address and `allow_non_loopback` is not set, or the key is
-            unusable.
+        ValueError: `host` is not a loopback address, there is no TLS and `allow_non_loopback` is not set; or
+            the key, the certificate or the path of the socket is unusable.
         StoreError: The database or its key file cannot be used.
         OSError: The address is taken.
     """
-    if not is_this_computer(host) and not allow_non_loopback:
+    certificate = None if tls is None else ServerTls(tls)
+    _refuse_unencrypted(host, certificate, meant=allow_non_loopback)
+    location = db if isinstance(db, DatabaseUrl) else (db or default_database()).absolute()
+    with ExitStack() as stack:
+        watchers = [] if log_format is None else [stack.enter_context(logging_to(log_format, log_level)).exchange]
+        workspace = open_workspace(location, key)
+        stack.callback(workspace.database.close)
+        listeners, where = _listening(stack, host, port, certificate, uds)
+        told = where | {"db": str(location), "key_file": str(workspace.key_file) if workspace.key_file else None}
+        counted = metrics.Metrics()
+        database = TimedDatabase(workspace.database, counted.observe_database)
+        hosts = OwnHosts(host, certificate.names if certificate else ())
+        app = create_app(
+            Authority(database, workspace_key=workspace.key, base_url=where["base_url"]),
+            watched=(health := Health(database)),
+            api_key=workspace.key,
+            hosts=hosts,
+            further=metrics.endpoints(health, counted, needs_key=not metrics_open),
+            watchers=[counted.observe, *watchers],
+        )
+        server = HttpServer(
+            app,
+            listeners,
+            on_ready=lambda: on_ready(told),
+            on_refused=counted.observe_refused,
+            on_hangup=_renewal(certificate, hosts, counted),
+        )
+        counted.watch_connections(lambda: server.connections)
+        server.run()
+
+
+def _refuse_unencrypted(host: str, certificate: ServerTls | None, *, meant: bool) -> None:
+    if certificate is None and not meant and not is_this_computer(host):
         raise ValueError(
             f"{host} can be reached from other computers, and there is no TLS: keys and approvals could be read on "
-            "the way. Listen on 127.0.0.1, or say explicitly that this is meant."
+            "the way. Name a certificate, listen on 127.0.0.1, or say explicitly that this is meant."
         )
-    location = db if isinstance(db, DatabaseUrl) else (db or default_database()).absolute()
-    workspace = open_workspace(location, key)
-    api_key, key_file, database = workspace.key, workspace.key_file, workspace.database
-    try:
-        with bind(host, port) as bound:
-            base_url = url_of(bound)
-            authority = Authority(database, workspace_key=api_key, base_url=base_url)
-            app = create_app(authority, api_key=api_key, listening_on=host)
-            where = {"base_url": base_url, "db": str(location), "key_file": str(key_file) if key_file else None}
-            HttpServer(app, on_ready=lambda: on_ready(where)).run(sockets=[bound])
-    finally:
-        database.close()
+
+
+def _listening(
+    stack: ExitStack, host: str, port: int, certificate: ServerTls | None, uds: Path | None
+) -> tuple[list[Listener], dict[str, str]]:
+    """Bind everything, and return it with the URLs under which it is reached."""
+    bound = stack.enter_context(bind(host, port))
+    if certificate is None:
+        listeners, base_url = [Listener(bound)], url_of(bound)
+    else:
+        listeners = [Listener(bound, certificate.context)]
+        base_url = url_of(bound, scheme="https", host=public_host(host, certificate.names))
+    if uds is None:
+        return listeners, {"base_url": base_url}
+    path = uds.absolute()
+    listeners.append(Listener(stack.enter_context(unix_listener(path))))
+    return listeners, {"base_url": base_url, "socket_url": socket_url(str(path))}
+
+
+def _renewal(certificate: ServerTls | None, hosts: OwnHosts, counted: metrics.Metrics) -> Callable[[], None] | None:
+    """Return what reads the certificate again; `None` where there is none, so that SIGHUP ends the process."""
+    if certificate is None:
+        return None
+    counted.certify(certificate.not_after.timestamp())
+
+    def renew() -> None:
+        try:
+            certificate.load_again()
+        except TlsProblem as problem:
+            _logger.warning("The certificate in use stays: %s", problem)
+            return
+        hosts.certify(certificate.names)
+        counted.certify(certificate.not_after.timestamp())
+        _logger.info("The certificate was read again; it expires on %s", f"{certificate.not_after:%Y-%m-%d}")
+
+    return renew

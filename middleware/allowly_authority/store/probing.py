@@ -33,4 +33,6 @@ def write_probe(connection: Connection, now_ms: int) -> bool:
 
 def count_open(connection: Connection, now_ms: int) -> dict[str, int]:
     """Return how many questions wait for an answer, by kind."""
-    return {"confirm": 0, "escalate": 0} | {kind: number for kind, number in connection.rows(_COUNT_OPEN, now=now_ms)}
+    return {"confirm": 0, "escalate": 0} | {
+        kind: int(number) for kind, number in connection.rows(_COUNT_OPEN, now=now_ms)
+    }

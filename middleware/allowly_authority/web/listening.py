@@ -1,15 +1,21 @@
-"""Binding a socket and running the authority's HTTP server on it, with limits on everything."""
+"""Binding sockets and running the authority's HTTP server on them, with limits on everything."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
 import socket
-from collections.abc import Callable
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Final
 
 import uvicorn
 
-from allowly_authority.web.protocol import LimitedHttpProtocol
+from allowly_authority.web.protocol import LimitedHttpProtocol, Refused
 
 GRACE_SECONDS: Final = 2
 """How long requests under way may take when the server stops."""
@@ -18,10 +24,22 @@ KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection is kept. Longer than any client of ours keeps one, so that a request
 never meets a connection that is being closed."""
 
-MAX_CONNECTIONS: Final = 1000
-"""Most connections at a time; more are answered with 503."""
+HANDSHAKE_SECONDS: Final = 10.0
+"""How long TLS may take to be agreed on."""
 
 _BACKLOG: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket.
+
+    Attributes:
+        tls: What encrypts its connections; `None` for nothing.
+    """
+
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -46,21 +64,41 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def url_of(bound: socket.socket) -> str:
-    """Return the base URL of a bound socket."""
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def url_of(bound: socket.socket, *, scheme: str = "http", host: str | None = None) -> str:
+    """Return the base URL of a bound socket.
+
+    Args:
+        bound: The socket.
+        scheme: "http" or "https".
+        host: How clients name it, where that is not the address that was bound.
+    """
+    address, port = bound.getsockname()[:2]
+    named = host or address
+    return f"{scheme}://[{named}]:{port}" if ":" in named else f"{scheme}://{named}:{port}"
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn that says when it listens, and stops on a signal without raising it again.
+    """uvicorn on several sockets, that says when it listens, and stops on a signal without raising it again.
 
     Args:
         app: The ASGI application.
+        listeners: Where to listen; closed at the end.
         on_ready: Called once, on the server's thread, when requests are answered.
+        on_refused: Called for each request that is refused before it reaches the application.
+        on_hangup: Called on SIGHUP, on the server's thread, where it runs on the main one.
+        on_stop: Called when stopping begins, on the server's thread, so that what would go on for ever ends.
     """
 
-    def __init__(self, app: Any, *, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        listeners: Sequence[Listener],
+        *,
+        on_ready: Callable[[], None],
+        on_refused: Callable[[Refused], None] = lambda _: None,
+        on_hangup: Callable[[], None] | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -74,19 +112,51 @@ class HttpServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=_BACKLOG,
-                limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
-        self._on_ready = on_ready
+        self._listeners = tuple(listeners)
+        self._on_ready, self._on_refused, self._on_hangup = on_ready, on_refused, on_hangup
+        self._on_stop = on_stop
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self.server_state.connections)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Start listening, then say so."""
-        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                self._connection,
+                sock=listener.socket,
+                ssl=listener.tls,
+                backlog=_BACKLOG,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if listener.tls else None,
+            )
+            for listener in self._listeners
+        ]
+        if self._on_hangup is not None and threading.current_thread() is threading.main_thread():
+            loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        self.started = True
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Stop listening, let requests under way end, then end those that do not."""
+        self._on_stop()
+        if self._on_hangup is not None:
+            with contextlib.suppress(ValueError, RuntimeError):
+                asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        await super().shutdown([listener.socket for listener in self._listeners])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop; at once the second time. The signal is not raised again: stopping is the answer to it."""
         self.force_exit = self.should_exit
         self.should_exit = True
+
+    def _connection(self) -> LimitedHttpProtocol:
+        return LimitedHttpProtocol(
+            config=self.config, server_state=self.server_state, app_state={}, on_refused=self._on_refused
+        )

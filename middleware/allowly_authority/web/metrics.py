@@ -24,6 +24,7 @@ from allowly_authority.web.endpoint import ANY_KEY, Endpoint
 
 if TYPE_CHECKING:
     from allowly_authority.web.observing import Exchange
+    from allowly_authority.web.protocol import Refused
 
 REQUEST_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper ends of the buckets of all durations, in seconds. Clients give a check up after one second."""
@@ -58,9 +59,10 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
-        self._malformed = Counter(
-            "allowly_authority_malformed_requests",
-            "Requests that were refused while they were parsed.",
+        self._refused = Counter(
+            "allowly_authority_refused_requests",
+            "Requests that were refused before they had a route: not HTTP, or too many connections.",
+            ["reason"],
             registry=registry,
         )
         self._database = {
@@ -88,6 +90,8 @@ class Metrics:
         # Rates need a first value: what never happened is shown as zero.
         for outcome in OUTCOMES:
             self._decisions.labels(outcome)
+        for reason in ("malformed", "overloaded"):
+            self._refused.labels(reason)
 
     def observe(self, exchange: Exchange) -> None:
         """Count an exchange."""
@@ -105,9 +109,9 @@ class Metrics:
         if times.commit_seconds is not None:
             self._database["commit"].observe(times.commit_seconds)
 
-    def observe_malformed(self) -> None:
-        """Count a request that could not be parsed."""
-        self._malformed.inc()
+    def observe_refused(self, reason: Refused) -> None:
+        """Count a request that never reached the application."""
+        self._refused.labels(reason).inc()
 
     def watch_connections(self, count: Callable[[], int]) -> None:
         """Take the number of connections from a function, whenever somebody reads it."""
