@@ -8,8 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TESTS ?= tests
 # Two workers by default: the tests start servers and terminals of their own.
 WORKERS ?= 2
+TYPESCRIPT := $(wildcard $(addprefix middleware/typescript/,*.json src/*.ts tests/*.ts tests/support/*.ts examples/*.ts) demos/typescript/*)
 
-.PHONY: help demo test slow check lint types contracts wheel mutants bench docs peers conformance clean
+.PHONY: help demo test slow check lint types contracts wheel mutants bench docs peers conformance typescript clean
 
 help: ## say what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,10 +41,15 @@ $(VENV)/conformance.stamp: tests/conformance/versions.txt tests/conformance/inst
 	@$(BIN)/python tests/conformance/install.py $(VENV)/conformance
 	@touch $@
 
+# Node and npm of this machine, or else those that the test extra brings along.
+$(VENV)/typescript.stamp: $(TYPESCRIPT) tests/typescript/install.py | $(VENV)/test.stamp
+	@$(BIN)/python tests/typescript/install.py $(VENV)/typescript
+	@touch $@
+
 demo: $(VENV)/base.stamp ## see the whole loop; without a terminal it plays by itself
 	@$(BIN)/allowly-harness demo
 
-test: $(VENV)/test.stamp $(VENV)/peers.stamp ## run the tests
+test: $(VENV)/test.stamp $(VENV)/peers.stamp $(VENV)/typescript.stamp ## run the tests
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: lint types contracts test wheel ## everything that CI runs
@@ -69,10 +75,13 @@ peers: $(VENV)/peers.stamp ## install the clients and servers of others that the
 conformance: $(VENV)/test.stamp $(VENV)/conformance.stamp ## use the authority with every published version of the SDK
 	@$(BIN)/python tests/conformance/run.py $(VENV)/conformance
 
+typescript: $(VENV)/test.stamp $(VENV)/typescript.stamp ## build the TypeScript middleware and run its tests
+	$(BIN)/pytest tests/typescript
+
 mutants: $(VENV)/test.stamp ## break the guarantees on purpose and see the tests notice
 	$(BIN)/python tests/mutants/mutants.py
 
-slow: $(VENV)/test.stamp $(VENV)/peers.stamp ## run the tests that take minutes: the mutants, and the benchmarks once
+slow: $(VENV)/test.stamp $(VENV)/peers.stamp $(VENV)/typescript.stamp ## run the tests that take minutes: the mutants, and the benchmarks once
 	$(BIN)/pytest -m slow $(TESTS)
 
 bench: $(VENV)/test.stamp ## measure, as ratios against a baseline in the same run
