@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 from typing import Protocol
 
 from allowly_middleware.limits.rates import Rate
@@ -38,32 +38,36 @@ class Counter(Protocol):
 class WindowCounter:
     """Every call of the last period by its time. A call stops counting exactly one period after it was made."""
 
-    __slots__ = ("_calls", "_rate")
+    __slots__ = ("_calls", "_first", "_rate")
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._calls: deque[int] = deque()
+        # Sorted. What stands before `_first` has left the window.
+        self._calls: list[int] = []
+        self._first = 0
 
     @property
     def cells(self) -> int:
         """The calls of the window."""
-        return len(self._calls)
+        return len(self._calls) - self._first
 
     @property
     def due(self) -> int:
         """When the oldest call leaves."""
-        return self._calls[0] + self._rate.period_us
+        return self._calls[self._first] + self._rate.period_us
 
     def forget(self, now: int) -> None:
         """Drop the calls that have left the window."""
-        ended = now - self._rate.period_us
-        while self._calls and self._calls[0] <= ended:
-            self._calls.popleft()
+        self._first = bisect_right(self._calls, now - self._rate.period_us, self._first)
+        # Half of them at a time, so that each call is moved once on average.
+        if self._first * 2 >= len(self._calls):
+            del self._calls[: self._first]
+            self._first = 0
 
     def look(self, now: int) -> Count:
         """Say how many of the window's calls are left."""
         self.forget(now)
-        left = self._rate.calls - len(self._calls)
+        left = self._rate.calls - self.cells
         return Count(left > 0, left, 0 if left > 0 else self.due - now)
 
     def take(self, now: int) -> None:

@@ -12,10 +12,10 @@ from typing import Final
 from allowly_middleware.limits.counters import Counter, counter_for
 from allowly_middleware.limits.stores import Charge, Count, StoreUnavailable, checked, microseconds
 
-MAX_CELLS: Final = 1_000_000
+MAX_CELLS: Final = 250_000
 """How many calls of sliding windows and buckets that are not full are kept by default, over all counters.
 
-A store this full takes about 100 MiB. Then calls that need a new cell are refused until older ones are due: what
+A store this full takes at most about 110 MiB. Then calls that need a new cell are refused until older ones are due: what
 forgot a counter to make room would let its caller begin anew.
 """
 

@@ -54,13 +54,16 @@ class LogObserver:
         level = LEVELS[record.decision]
         if not self._logger.isEnabledFor(level):
             return
-        members = self._redactor.redact(record.as_dict())
+        members = {name: self._shown(value) for name, value in record.as_dict().items()}
         # Names come from callers. As JSON in ASCII they stay on the line and hide nothing.
         where = json.dumps(members["server"] if record.target is None else f"{members['server']}.{members['target']}")
         text = "%s %s %s reason=%s subject=%s"
         told = (record.decision.value, record.operation.value, where)
         about = (json.dumps(members["reason"]), json.dumps(members["subject_id"]))
         self._logger.log(level, text, *told, *about, extra={AUDIT_EXTRA: members})
+
+    def _shown(self, value: Any) -> Any:
+        return self._redactor.text(value) if isinstance(value, str) else self._redactor.redact(value)
 
 
 class JsonFormatter(logging.Formatter):

@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from itertools import islice
 from typing import Any, Final, cast
 
-from allowly_middleware.observability.secrets import LONGEST_START, is_secret_name, secret_ranges
+from allowly_middleware.observability.secrets import LONGEST_START, MAX_NAME_CHARACTERS, is_secret_name, secret_ranges
 
 REDACTED: Final = "[redacted]"
 LEFT_OUT: Final = "[left out]"
@@ -100,11 +100,13 @@ class Redactor:
 
     def is_secret(self, name: str) -> bool:
         """Tell whether the value under a name is redacted whatever it is."""
-        return is_secret_name(name) or any(pattern.search(name) for pattern in self._names)
+        return is_secret_name(name[:MAX_NAME_CHARACTERS]) or any(pattern.search(name) for pattern in self._names)
 
     def _once(self, text: str, limit: int) -> str:
         # A secret that begins within the limit may end far behind it.
-        looked_at = _SURROGATE.sub("\ufffd", text[: limit + LONGEST_START])
+        looked_at = text[: limit + LONGEST_START]
+        if not looked_at.isascii():
+            looked_at = _SURROGATE.sub("\ufffd", looked_at)
         pieces, position = [""], 0
         for start, end in secret_ranges(looked_at, self._patterns):
             if start >= limit:

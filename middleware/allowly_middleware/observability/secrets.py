@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 LONGEST_START: Final = 600
@@ -81,13 +82,16 @@ _CARRIED: Final = (
     ),
 )
 
-# What every secret of the patterns above begins with or stands behind: most texts have nothing of it.
+# What every secret begins with, and what stands before one: most texts have nothing of it.
 _TRACE: Final = re.compile(
     r"[sprSPR][kK][-_]|sec_|llowly[-_]|cnf_|esc_|gh[a-z]_|_pat_|glpat-|xox|xapp-|A[KSBC][IC]A|AIza|ya29|GOCSPX|npm_|pypi-|"
-    r"hf_|dop_v1_|SG\.|AGE-|eyJ|hooks|-----B|(?i:earer|asic)|://|[=:]|%3D|[A-Za-z0-9_-]{43}"
+    r"hf_|dop_v1_|SG\.|AGE-|eyJ|hooks|-----B|[A-Za-z0-9_-]{43}"
 )
+_CARRIER: Final = re.compile(r"[=:]|%3D|(?i:earer|asic)")
+_NAMES_KEPT: Final = 4096
 
 
+@lru_cache(_NAMES_KEPT)
 def is_secret_name(name: str) -> bool:
     """Tell whether what stands under a name is a secret (`api_key`, `accessToken`, `X-Api-Key`)."""
     if not name.isascii():
@@ -108,15 +112,12 @@ def secret_ranges(text: str, more: Iterable[re.Pattern[str]] = ()) -> Sequence[t
     """
     found = [match.span(match.lastindex or 0) for pattern in more for match in pattern.finditer(text)]
     if _TRACE.search(text):
-        found.extend(_found(text))
+        found += [match.span() for pattern in (*_WHOLE, _KEY_BLOCK) for match in pattern.finditer(text)]
+    if _CARRIER.search(text):
+        found += [match.span(match.lastindex or 0) for pattern in _CARRIED for match in pattern.finditer(text)]
+    if not found:
+        return ()
     return tuple(_united(sorted(span for span in found if span[0] < span[1])))
-
-
-def _found(text: str) -> Iterator[tuple[int, int]]:
-    for pattern in (*_WHOLE, _KEY_BLOCK):
-        yield from (match.span() for match in pattern.finditer(text))
-    for pattern in _CARRIED:
-        yield from (match.span(match.lastindex or 0) for match in pattern.finditer(text))
 
 
 def _united(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
