@@ -7,6 +7,7 @@ else looks at the arguments that the handlers have made, and exactly these reach
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,19 +15,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allowly_authority.binding import canonical_json
 from allowly_middleware.continuations import Continuations
-from allowly_middleware.limits.decisions import LimitDecision, Limiter
+from allowly_middleware.limits.decisions import LimitDecision, Limiter, unavailable
 from allowly_middleware.limits.limits import Limits
 from allowly_middleware.pipeline.approval import Asker, Decided, request_of
 from allowly_middleware.pipeline.context import Context
+from allowly_middleware.pipeline.evaluating import Evaluator
 from allowly_middleware.pipeline.exchange import Ask, Exchange
 from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.pipeline.operations import Operation
 from allowly_middleware.pipeline.outcomes import LIST_FIELDS, Refusal, Reply, refused
-from allowly_middleware.pipeline.ports import PolicyLike, VerdictLike
+from allowly_middleware.pipeline.ports import VerdictLike
 
 if TYPE_CHECKING:
     from allowly_middleware.middleware import AllowlyMCPMiddleware
     from allowly_middleware.pipeline.reporting import Report
+
+logger = logging.getLogger(__name__)
 
 _ITEMS: Final[Mapping[Operation, tuple[Operation, str]]] = {
     Operation.TOOLS_LIST: (Operation.TOOL_CALL, "name"),
@@ -79,7 +83,7 @@ class Guarding:
         rule_limits: Counts for the limits of rules where the pipeline has none that could.
     """
 
-    policy: PolicyLike | None = None
+    policy: Evaluator | None = None
     limits: Limiter | None = None
     gate: AllowlyMCPMiddleware | None = None
     asker: Asker | None = None
@@ -96,8 +100,7 @@ class Guarding:
         """Return the refusal that holds for all arguments; `None` if there is none."""
         if self.policy is None:
             return None
-        if ctx.operation is Operation.TOOL_CALL and getattr(self.policy, "needs_annotations", True):
-            report.annotations = await exchange.annotations()
+        report.annotations = await self.policy.annotations(exchange)
         verdict = self.policy.evaluate(ctx.facts(None, report.annotations), arguments_known=False)
         ctx.policy.verdict = verdict
         return self._denied(ctx, verdict, report)
@@ -158,13 +161,17 @@ class Guarding:
     async def _count(self, ctx: Context, facts: CallFacts) -> LimitDecision | None:
         """Count a call once, for the limits of the pipeline and of the rules that matched."""
         also = ctx.policy.limits
-        if not also:
-            return None if self.limits is None else await self.limits.consume(facts)
-        if isinstance(self.limits, Limits):
-            return await self.limits.consume(facts, also=also)
-        # Two steps where the pipeline's limiter is one of the author's own: a call that it refuses was counted here.
-        counted = await self.rule_limits.consume(facts, also=also)
-        return await self.limits.consume(facts) if counted.allowed and self.limits is not None else counted
+        try:
+            if not also:
+                return None if self.limits is None else await self.limits.consume(facts)
+            if isinstance(self.limits, Limits):
+                return await self.limits.consume(facts, also=also)
+            # Two steps where the pipeline's limiter is one of the author's own: a call that it refuses was counted.
+            counted = await self.rule_limits.consume(facts, also=also)
+            return await self.limits.consume(facts) if counted.allowed and self.limits is not None else counted
+        except Exception as error:  # noqa: BLE001 - a call that could not be counted must not run
+            logger.error("counting a call ended in %s; the call was refused", type(error).__name__)  # noqa: TRY400 - its text may hold secrets
+            return unavailable("", 0)
 
     def _take(self, leg: tuple[object, ...] | None) -> bool:
         return leg is not None and self.legs.take(leg) is not None

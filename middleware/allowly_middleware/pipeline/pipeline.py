@@ -11,6 +11,7 @@ from allowly_middleware.observability.observers import Observer, Observers, Reco
 from allowly_middleware.pipeline.approval import APPROVAL_TIMEOUT_SECONDS, ApproveFn, Asker
 from allowly_middleware.pipeline.chain import Walk
 from allowly_middleware.pipeline.context import Context
+from allowly_middleware.pipeline.evaluating import Evaluator
 from allowly_middleware.pipeline.events import Emitter, EventFn
 from allowly_middleware.pipeline.exchange import Exchange
 from allowly_middleware.pipeline.explaining import Explanation, explained
@@ -92,7 +93,10 @@ class Pipeline(Scope):
         self.encloses = False
         # One limit alone becomes several, so that those of the policy's rules are counted with it in one step.
         counters = Limits([limits]) if isinstance(limits, RateLimit) else limits
-        self._guarding = Guarding(policy, counters, gate, asker, authority_decides)
+        self._policy = policy
+        self._guarding = Guarding(
+            None if policy is None else Evaluator(policy), counters, gate, asker, authority_decides
+        )
         self._subject = of_token() if subject is None else subject
         self._observers = Observers(observers)
         self._record_arguments = record_arguments
@@ -153,7 +157,7 @@ class Pipeline(Scope):
         """Say what a request would pass, and what the policy would say of it. Nothing is counted or asked."""
         entries = self._routes.find(operation, [(server, target)], subject)
         facts = CallFacts(operation, server, target, subject=subject)
-        policy = self._guarding.policy
+        policy = self._policy
         return explained(
             facts, entries, None if policy is None else policy.can(server, target, operation, subject=subject)
         )
@@ -165,7 +169,7 @@ class Pipeline(Scope):
 
     async def verdict_on(self, exchange: Exchange) -> VerdictLike:
         """Say what the policy decides on a request that is only looked at; for adapters."""
-        policy = self._guarding.policy
+        policy = self._policy
         if policy is None:
             return NO_POLICY
         try:
@@ -178,7 +182,7 @@ class Pipeline(Scope):
     def passes(self, operation: Operation, method: str) -> bool:
         """Tell whether a request has anything to pass here."""
         if operation is Operation.OTHER:
-            return self._routes.names_other or (self._guarding.policy is not None and method == _SUBSCRIBE)
+            return self._routes.names_other or (self._policy is not None and method == _SUBSCRIBE)
         return not self._guarding.is_idle or bool(self._entries or self._emitter or len(self._observers))
 
     async def run(self, exchange: Exchange) -> Reply:
@@ -191,7 +195,7 @@ class Pipeline(Scope):
             subject = await resolved(self._subject, exchange)
         except SubjectUnavailableError:
             subject = None
-        ctx = Context(exchange, ANONYMOUS if subject is None else subject, self._guarding.policy)
+        ctx = Context(exchange, ANONYMOUS if subject is None else subject, self._policy)
         report = Report(ctx, exchange, self._observers, self._emitter, keeps_arguments=self._record_arguments)
         await report.started()
         try:

@@ -1,0 +1,79 @@
+"""Asks the policy, so that one that fails denies, and the server for annotations only where a rule reads them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from weakref import WeakKeyDictionary
+
+from allowly_middleware.pipeline.exchange import Exchange
+from allowly_middleware.pipeline.facts import CallFacts
+from allowly_middleware.pipeline.operations import Operation
+from allowly_middleware.pipeline.ports import PolicyLike, VerdictLike
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The verdict of a policy that could not be evaluated."""
+
+    effect: Literal["allow", "ask", "deny"] = "deny"
+    reason: str = "policy_unavailable"
+    message: str = "The policy could not be evaluated, so this was not run."
+    approver: str | None = None
+    rule: Any = None
+
+
+UNAVAILABLE: Final = Unavailable()
+
+
+class Evaluator:
+    """Asks one policy.
+
+    Args:
+        policy: The policy.
+    """
+
+    def __init__(self, policy: PolicyLike) -> None:
+        self.policy = policy
+        self._known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+    def evaluate(self, facts: CallFacts, *, arguments_known: bool = True) -> VerdictLike:
+        """Decide a request; as the policy does. Nothing is raised."""
+        try:
+            return self.policy.evaluate(facts, arguments_known=arguments_known)
+        except Exception as error:  # noqa: BLE001 - what nobody has decided on must not run
+            logger.error("evaluating the policy ended in %s; the request was refused", type(error).__name__)  # noqa: TRY400 - its text may hold what the call holds
+            return UNAVAILABLE
+
+    async def annotations(self, exchange: Exchange) -> Mapping[str, Any]:
+        """Return the annotations of a called tool; empty where no rule reads them, or nobody knows them."""
+        if exchange.operation is not Operation.TOOL_CALL or not self._reads_annotations():
+            return {}
+        try:
+            return await exchange.annotations()
+        except Exception as error:  # noqa: BLE001 - rules then see what the specification assumes of unknown tools
+            logger.warning("the annotations of a tool could not be read: %s", type(error).__name__)
+            return {}
+
+    def _reads_annotations(self) -> bool:
+        """Whether any rule reads annotations. A policy that does not show its rules may."""
+        # A file holds a set, a set its policies, a policy its rules; sets do not change.
+        held = getattr(self.policy, "policies", None)
+        holder: Any = held if hasattr(held, "policies") else self.policy
+        try:
+            if holder not in self._known:
+                self._known[holder] = _reads_annotations(holder)
+            return self._known[holder]
+        except TypeError:
+            return _reads_annotations(holder)
+
+
+def _reads_annotations(holder: Any) -> bool:
+    policies: Any = getattr(holder, "policies", (holder,))
+    return any(
+        bool(getattr(rule, "annotations", True)) for policy in policies for rule in getattr(policy, "rules", (policy,))
+    )
