@@ -262,3 +262,27 @@ async def test_a_resource_that_may_not_be_read_may_not_be_subscribed_to_either(m
                 await client.inner.session.subscribe_resource("file://secret")
 
     assert subscribed == ["info://about"]
+
+
+async def test_a_client_that_listens_to_a_resource_that_it_may_not_read_hears_nothing(make_bench):
+    from mcp_types import EmptyResult, SubscriptionsListenRequestParams
+
+    bench, heard = make_bench("lowlevel"), []
+
+    async def listen(ctx, params):
+        heard.append(params.notifications.resource_subscriptions)
+        return EmptyResult()
+
+    bench.server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, listen)
+    Pipeline(policy=policy(allow(resources="github.info://*"))).attach(bench.server)
+    errors = []
+    async with bench.client("auto") as client:
+        for uris in (["info://about", "file://secret"], ["info://about"]):
+            try:
+                async with client.inner.listen(resource_subscriptions=uris):
+                    pass
+            except Exception as error:  # noqa: BLE001 - the handler here is no real stream
+                errors.append(str(error))
+
+    assert heard == [["info://about"]]
+    assert "allows this" in errors[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -28,6 +28,21 @@ class Unavailable:
 
 
 UNAVAILABLE: Final = Unavailable()
+
+_SUBSCRIBE: Final = "resources/subscribe"
+_LISTEN: Final = "subscriptions/listen"
+
+DECIDED_METHODS: Final = frozenset({_SUBSCRIBE, _LISTEN})
+"""The methods without an operation of their own that a policy decides: they tell of resources."""
+
+
+def listened_to(facts: CallFacts, params: Mapping[str, Any]) -> list[CallFacts]:
+    """Return what a client that wants to hear of several resources asks for, one by one; nothing for other requests."""
+    wanted = params.get("notifications") if facts.method == _LISTEN else None
+    uris: Any = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
+    if not isinstance(uris, list):
+        return []
+    return [replace(facts, target=str(uri), method=_SUBSCRIBE) for uri in uris]
 
 
 class Evaluator:

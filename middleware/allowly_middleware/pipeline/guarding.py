@@ -19,7 +19,7 @@ from allowly_middleware.limits.decisions import LimitDecision, Limiter, unavaila
 from allowly_middleware.limits.limits import Limits
 from allowly_middleware.pipeline.approval import Asker, Decided, request_of
 from allowly_middleware.pipeline.context import Context
-from allowly_middleware.pipeline.evaluating import Evaluator
+from allowly_middleware.pipeline.evaluating import Evaluator, listened_to
 from allowly_middleware.pipeline.exchange import Ask, Exchange
 from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.pipeline.operations import Operation
@@ -100,6 +100,10 @@ class Guarding:
         """Return the refusal that holds for all arguments; `None` if there is none."""
         if self.policy is None:
             return None
+        for facts in listened_to(ctx.facts(None), ctx.raw):
+            no = self._denied(ctx, self.policy.evaluate(facts), report)
+            if no is not None:
+                return no
         report.annotations = await self.policy.annotations(exchange)
         verdict = self.policy.evaluate(ctx.facts(None, report.annotations), arguments_known=False)
         ctx.policy.verdict = verdict

@@ -11,7 +11,7 @@ from allowly_middleware.observability.observers import Observer, Observers, Reco
 from allowly_middleware.pipeline.approval import APPROVAL_TIMEOUT_SECONDS, ApproveFn, Asker
 from allowly_middleware.pipeline.chain import Walk
 from allowly_middleware.pipeline.context import Context
-from allowly_middleware.pipeline.evaluating import Evaluator
+from allowly_middleware.pipeline.evaluating import DECIDED_METHODS, Evaluator
 from allowly_middleware.pipeline.events import Emitter, EventFn
 from allowly_middleware.pipeline.exchange import Exchange
 from allowly_middleware.pipeline.explaining import Explanation, explained
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from allowly_middleware.middleware import AllowlyMCPMiddleware
 
 _ServerT = TypeVar("_ServerT")
-
-_SUBSCRIBE: Final = "resources/subscribe"
-"""The one method without an operation of its own that a policy decides: it tells of a resource."""
 
 _NOBODY_KNOWS: Final = Refusal(
     "The server could not find out who calls, so nothing was run.", by="error", reason="subject_unavailable"
@@ -182,7 +179,7 @@ class Pipeline(Scope):
     def passes(self, operation: Operation, method: str) -> bool:
         """Tell whether a request has anything to pass here."""
         if operation is Operation.OTHER:
-            return self._routes.names_other or (self._policy is not None and method == _SUBSCRIBE)
+            return self._routes.names_other or (self._policy is not None and method in DECIDED_METHODS)
         return not self._guarding.is_idle or bool(self._entries or self._emitter or len(self._observers))
 
     async def run(self, exchange: Exchange) -> Reply:
