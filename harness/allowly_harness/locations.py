@@ -32,6 +32,11 @@ def key_file() -> Path:
     return Path(platformdirs.user_config_dir(APPLICATION)) / "key"
 
 
+def journal_file() -> Path:
+    """Return the journal that all harnesses of a user share."""
+    return Path(platformdirs.user_data_dir(APPLICATION)) / "journal.db"
+
+
 def server_log(server: str) -> Path:
     """Return the file for what a server writes to its standard error."""
     slug = _UNSAFE.sub("-", server).strip("-.")[:80] or "server"

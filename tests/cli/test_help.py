@@ -63,7 +63,18 @@ def test_a_newcomer_finds_the_demo_first_and_the_exit_codes_last() -> None:
     shown = CliRunner().invoke(cli, ["--help"], prog_name="allowly-harness").output
 
     listed = re.findall(r"^  ([a-z]+)  ", shown.partition("Commands:")[2], re.MULTILINE)
-    assert listed == ["demo", "connect", "call", "bridge", "approve", "servers", "authority", "doctor", "completion"]
+    assert listed == [
+        "demo",
+        "connect",
+        "call",
+        "bridge",
+        "approve",
+        "servers",
+        "journal",
+        "authority",
+        "doctor",
+        "completion",
+    ]
     codes = re.sub(r"\s+", " ", shown.partition("Exit codes:")[2])
     assert [int(code) for code in re.findall(r"\d+", codes)] == [int(code) for code in ExitCode]
 

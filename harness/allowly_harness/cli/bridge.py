@@ -149,10 +149,11 @@ class _Bridging:
     ) -> int:
         from allowly_harness.bridge import open_bridge
         from allowly_harness.bridge.reaching import Reach
-        from allowly_harness.cli.opening import variables_for
+        from allowly_harness.cli.opening import open_journal, variables_for
 
         reach = Reach(spec, await variables_for(target, authority) | target.variables)
         async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(open_journal())
             approver = None if self.ask == "host" else await self._terminal(stack, spec.info.name)
             opened = await stack.enter_async_context(
                 open_bridge(
@@ -168,6 +169,7 @@ class _Bridging:
                     acting_as=target.acting_as,
                     requester=target.requester,
                     dangerous=settings.approval.dangerous,
+                    journal=journal.record,
                 )
             )
             return await self._until_done(opened)

@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from allowly_harness import locations
 from allowly_harness.cli.exits import say
@@ -20,10 +21,14 @@ from allowly_harness.settings import EMBEDDED, Settings, load_settings
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
     from allowly_harness.approvers.base import Approver
+    from allowly_harness.journal import Journal
     from allowly_harness.servers import ServerSpec
     from allowly_harness.session import ApprovingClientSession
 
 DEMO_PREFIX = "demo:"
+
+JOURNAL_DAYS: Final = 400
+"""How long calls stay in the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,21 @@ async def open_authority(settings: Settings) -> AsyncGenerator[OpenAuthority | N
 
 
 @asynccontextmanager
+async def open_journal() -> AsyncGenerator[Journal]:
+    """Open the user's journal; entries older than `JOURNAL_DAYS` are removed.
+
+    Raises:
+        JournalError: It cannot be used; says why.
+    """
+    from allowly_harness.journal import Journal
+
+    async with Journal.open(locations.journal_file()) as journal:
+        oldest = datetime.now(UTC) - timedelta(days=JOURNAL_DAYS)
+        journal.remove_before(int(oldest.timestamp() * 1000))
+        yield journal
+
+
+@asynccontextmanager
 async def open_session(target: Target, approver: Approver, **options: Any) -> AsyncGenerator[ApprovingClientSession]:
     """Open the authority, start or reach the server, and open a session.
 
@@ -135,6 +155,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
         ConfigurationError: Something cannot be named so.
         ServerUnreachable: The server did not start or answer.
         AuthorityError: A demo's authorization could not be created.
+        JournalError: The journal cannot be used.
     """
     import anyio.to_thread
 
@@ -147,7 +168,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
     await anyio.to_thread.run_sync(_load, settings)
     from allowly_harness.connection import connect
 
-    async with open_authority(settings) as authority, AsyncExitStack() as stack:
+    async with open_journal() as journal, open_authority(settings) as authority, AsyncExitStack() as stack:
         target = stack.enter_context(delivering(target))
         variables = await variables_for(target, authority)
         connection = connect(
@@ -160,6 +181,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
             era=target.era,  # type: ignore[arg-type]
             requester=target.requester,
             dangerous=settings.approval.dangerous,
+            journal=journal.record,
             **options,
         )
         async with connection as session:
@@ -167,7 +189,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
 
 
 def _load(settings: Settings) -> None:
-    needed = ["allowly_harness.connection"]
+    needed = ["allowly_harness.connection", "allowly_harness.journal.journal"]
     if settings.authority is not None:
         needed += ["allowly_authority.client"]
     if settings.authority == EMBEDDED:

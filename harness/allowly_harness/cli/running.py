@@ -47,10 +47,10 @@ def _meaning(error: BaseException) -> tuple[str, ExitCode]:
     from allowly_authority.errors import AuthorityError
     from allowly_authority.store.schema import StoreError
     from allowly_harness.locations import program_log
-    from allowly_harness.protocol.errors import ConfigurationError, ServerUnreachable
+    from allowly_harness.protocol.errors import ConfigurationError, JournalError, ServerUnreachable
 
     match error:
-        case ConfigurationError() | StoreError():
+        case ConfigurationError() | JournalError() | StoreError():
             return str(error), ExitCode.USAGE
         case ServerUnreachable():
             if "KeyError" in str(error) or "environment" in str(error).lower():

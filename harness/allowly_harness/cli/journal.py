@@ -1,0 +1,221 @@
+"""`allowly-harness journal`: what was asked, answered and sent, and whether it ran."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from allowly_harness.cli.exits import ExitCode, fail, say
+
+if TYPE_CHECKING:
+    from allowly_harness.journal import Entry, Journal
+    from allowly_harness.journal.calls import Call
+    from allowly_harness.journal.figures import Figures
+
+SHORT: Final = 8
+"""How much of a call's name is shown, and is enough to name it."""
+
+BAR: Final = 40
+"""The longest bar of a plot, in characters."""
+
+_SINCE: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
+@click.group(short_help="What was asked, answered and sent, and whether it ran.")
+def journal() -> None:
+    """What was asked, answered and sent, and whether it ran.
+
+    Every call that goes through connect, call, bridge or chat leaves its steps here, each written before it is
+    taken. There are no arguments in it, no nonces and no keys: a call is named by server, tool and digest.
+    """
+
+
+@journal.command(short_help="List the last calls, or all steps of one.")
+@click.argument("call", required=False)
+@click.option("-n", "--last", type=click.IntRange(1), default=20, show_default=True, help="How many calls.")
+@click.option("--asked", is_flag=True, help="Only calls that a person was asked about, or that were refused.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def show(call: str | None, last: int, asked: bool, as_json: bool) -> int:
+    """List the last calls, or all steps of CALL, which is named by the first letters of its name.
+
+    \b
+    ran      the server answered with the tool's result
+    not run  it was never sent, or came back blocked each time
+    unknown  it was sent, and no answer is written: it may have run
+    """
+
+    def command(book: Journal) -> int:
+        from allowly_harness.journal.calls import calls_of
+
+        if call is not None:
+            return _show_one(book, call, as_json=as_json)
+        calls = [one for one in calls_of(book.entries()) if one.blocked or not asked][-last:]
+        running = _running(book)
+        for one in calls:
+            click.echo(json.dumps(one.document(running)) if as_json else _line(one, running))
+        if not calls and not as_json:
+            say("The journal is empty." if not asked else "Nobody was asked.")
+        return int(ExitCode.DONE)
+
+    return _with_journal(command)
+
+
+@journal.command(short_help="Say whether the journal is as it was written.")
+@click.option("--expect", metavar="DIGEST", help="A last digest that was noted earlier; some entry must have it.")
+def verify(expect: str | None) -> int:
+    """Read the whole chain, and name the first entry that is damaged, missing or replaced.
+
+    The last digest is printed. Note it somewhere else: whoever may write the file could write all of it anew,
+    and --expect shows that.
+
+    Exit code: 0 as it was written, 1 damaged.
+    """
+
+    def command(book: Journal) -> int:
+        from allowly_harness.journal import Intact
+        from allowly_harness.journal import verify as read_through
+
+        found = read_through(book, expected=expect.lower() if expect else None)
+        if not isinstance(found, Intact):
+            return fail(f"entry {found.seq}: {found.problem}", ExitCode.TOOL_FAILED)
+        older = f", after {found.removed} older ones that were removed" if found.removed else ""
+        say(f"{found.entries} entries are as they were written{older}.")
+        if found.last:
+            click.echo(found.last)
+        return int(ExitCode.DONE)
+
+    return _with_journal(command)
+
+
+@journal.command(short_help="Write all entries as JSON, one a line.")
+@click.option("--since", type=_SINCE, help="Only entries from this time on, by this computer's clock.")
+def export(since: datetime | None) -> int:
+    """Write all entries to standard output as JSON, one a line, in the order in which they were written."""
+
+    def command(book: Journal) -> int:
+        begin = since.astimezone() if since else None
+        for entry in book.entries():
+            if begin is None or entry.at >= begin:
+                click.echo(json.dumps(entry.document()))
+        return int(ExitCode.DONE)
+
+    return _with_journal(command)
+
+
+@journal.command(short_help="How often you are asked, what you answer, how fast, and what asks most.")
+@click.option("--since", type=_SINCE, help="Only calls from this time on, by this computer's clock.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def stats(since: datetime | None, as_json: bool) -> int:
+    """How often you are asked, what you answer, how fast, and what asks most.
+
+    A prompt that is always answered yes is noise: what is said behind a line tells where a narrower rule would
+    ask less.
+    """
+
+    def command(book: Journal) -> int:
+        from dataclasses import asdict
+
+        from allowly_harness.journal.calls import calls_of
+        from allowly_harness.journal.figures import figures_of
+
+        begin = since.astimezone() if since else None
+        figures = figures_of(one for one in calls_of(book.entries()) if begin is None or one.began >= begin)
+        if as_json:
+            click.echo(json.dumps(asdict(figures)))
+        else:
+            for line in _plot(figures):
+                click.echo(line)
+        return int(ExitCode.DONE)
+
+    return _with_journal(command)
+
+
+def _with_journal(command: Callable[[Journal], int]) -> int:
+    """Run a command on the user's journal."""
+    from allowly_harness.cli.running import run
+    from allowly_harness.journal import Journal
+    from allowly_harness.locations import journal_file
+
+    async def opened() -> int:
+        async with Journal.open(journal_file()) as book:
+            return command(book)
+
+    return run(opened)
+
+
+def _running(book: Journal) -> Callable[[str], bool]:
+    from functools import cache
+
+    from allowly_harness.journal.running import is_running
+
+    return cache(lambda program: program == book.program or is_running(book.path, program))
+
+
+def _line(call: Call, running: Callable[[str], bool]) -> str:
+    from allowly_harness.display.sanitize import identifier
+
+    name = f"{identifier(call.server).text}: {identifier(call.tool).text}"
+    began = call.began.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    asked = f"{len(call.questions)} asked" if call.questions else ""
+    return f"{began}  {call.conversation[:SHORT]}  {call.fate.value:<8} {call.state(running):<17} {asked:<8} {name}"
+
+
+def _show_one(book: Journal, start: str, *, as_json: bool) -> int:
+    entries = [entry for entry in book.entries() if entry.conversation.startswith(start.lower())]
+    names = {entry.conversation for entry in entries}
+    if len(names) != 1:
+        problem = "no call" if not names else f"{len(names)} calls"
+        return fail(f"{problem} of the journal begin with {start!r}; journal show lists them", ExitCode.USAGE)
+    for line in map(_document, entries) if as_json else _steps(book, entries):
+        click.echo(line)
+    return int(ExitCode.DONE)
+
+
+def _document(entry: Entry) -> str:
+    return json.dumps(entry.document())
+
+
+def _steps(book: Journal, entries: list[Entry]) -> Iterator[str]:
+    from allowly_harness.display.sanitize import plain
+    from allowly_harness.journal.calls import call_of
+
+    call = call_of(entries)
+    yield _line(call, _running(book))
+    yield f"  digest of the call  {entries[0].call_digest}"
+    for entry in entries:
+        at = entry.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+        facts = "  ".join(f"{name}={value}" for name, value in json.loads(entry.facts).items())
+        yield f"  {entry.seq:>6}  {at}  {entry.step:<11} {plain(facts)}"
+
+
+def _plot(figures: Figures) -> Iterator[str]:
+    from allowly_harness.display.sanitize import plain
+
+    yield f"{figures.calls} calls, {figures.asked} questions"
+    if not figures.asked:
+        return
+    yield from _bars([("yes", figures.approved), ("no", figures.denied), ("undecided", figures.undecided)])
+    if figures.median_seconds is not None:
+        yield f"half of the answers came within {figures.median_seconds:.1f} s; {figures.fast} yeses within 2 s"
+    if figures.unknown:
+        yield f"{figures.unknown} calls of which nobody knows whether they ran: journal show"
+    yield ""
+    yield "what asks most"
+    rows = [(plain(f"{one.server}: {one.tool} ({one.reason})", 60), one.asked) for one in figures.most]
+    yield from (f"{line}  {one.hint}".rstrip() for line, one in zip(_bars(rows), figures.most, strict=True))
+    yield ""
+    yield "by day"
+    yield from _bars(list(figures.days[-14:]))
+
+
+def _bars(rows: list[tuple[str, int]]) -> Iterator[str]:
+    """Yield a line a row, its bar as long as its share of the longest."""
+    most = max(count for _, count in rows) or 1
+    width = max(len(name) for name, _ in rows)
+    for name, count in rows:
+        bar = "█" * max(round(count / most * BAR), 1 if count else 0)
+        yield f"  {name:<{width}}  {bar} {count}"
