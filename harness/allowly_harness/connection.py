@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from allowly_harness import locations
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.protocol.errors import ServerUnreachable, innermost
+from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.servers import ServerSpec, parse_server
 from allowly_harness.session import ApprovingClientSession
 from allowly_harness.transport import ServerTransport, last_words
@@ -43,7 +44,7 @@ def connect(
     *,
     approver: Approver | AskFunction | Desk | None = None,
     authority: AuthorityClient | None = None,
-    name: str | None = None,
+    name: str | ServerInfo | None = None,
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     server_log: Path | None = None,
@@ -58,7 +59,7 @@ def connect(
             sequence of words, `demo:NAME`, a spec, or an `mcp` transport that yields two streams.
         approver: See `ApprovingClientSession`.
         authority: See `ApprovingClientSession`.
-        name: What to call the server instead of what its spec suggests.
+        name: What to call the server instead of what its spec suggests, with how it is reached if that is given.
         env: Variables for a started server, beside the SDK's short list of harmless ones.
         cwd: Where a started server runs.
         server_log: The file for a started server's standard error; by default one in the user's
@@ -80,7 +81,8 @@ def connect(
         options["server"] = spec.info
     if name is not None:
         options["server"] = name
-    log = server_log or locations.server_log(spec.info.name if spec else name or "server")
+    called = name.name if isinstance(name, ServerInfo) else name
+    log = server_log or locations.server_log(spec.info.name if spec else called or "server")
     transport: AbstractAsyncContextManager[tuple[Any, Any]]
     if spec is not None:
         transport = ServerTransport(spec, env, cwd, log)

@@ -24,7 +24,7 @@ TOOL: dict[str, Any] = {
 
 def said_of(*pages: list[dict[str, Any]], known: Any = None) -> list[str]:
     said: list[str] = []
-    watch = Watch(digests_of([TOOL]) if known is None else known, said.append)
+    watch = Watch(digests_of([TOOL]) if known is None else known, lambda _, found: said.append(found))
     for page in pages:
         watch.look({"tools": page})
     return said
@@ -76,7 +76,7 @@ def test_what_is_no_list_of_tools_is_passed_over(page: Any) -> None:
 def test_where_nothing_was_kept_nothing_is_said(tmp_path: Path) -> None:
     said: list[str] = []
 
-    Watch(read_definitions(tmp_path / "none.json"), said.append).look({"tools": [TOOL]})
+    Watch(read_definitions(tmp_path / "none.json"), lambda _, found: said.append(found)).look({"tools": [TOOL]})
 
     assert said == []
 
@@ -114,10 +114,14 @@ def test_tools_without_a_name_in_text_are_never_kept() -> None:
         ("docker run -i --rm ghcr.io/github/github-mcp-server:v1", "github-mcp-server"),
         ("/usr/bin/npx", "npx"),
         ("python server.py", "given"),
+        ("node --no-warnings /opt/bin/mcp-server-files /data", "mcp-server-files"),
     ],
 )
 def test_a_server_is_called_after_its_package(command: str, name: str) -> None:
-    spec = ServerSpec(ServerInfo("npx" if "npx" in command else "given", command), command=tuple(command.split()))
+    spec = ServerSpec(
+        ServerInfo(next((one for one in ("npx", "node") if one in command), "given"), command),
+        command=tuple(command.split()),
+    )
 
     assert policy_name(spec) == name
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from allowly_harness.guarding.proposing import policy_text, propose
 from allowly_harness.guarding.survey import Offer
 from allowly_middleware.pipeline.patterns import Pattern
+from allowly_middleware.policy.documents import parse_policy
 
 
 @pytest.mark.parametrize(
@@ -46,12 +47,15 @@ def test_tools_of_one_name_get_the_stricter_of_their_lines() -> None:
 
 
 def test_every_line_says_why_and_the_file_says_whose_word_it_is() -> None:
-    tools = [{"name": "read", "annotations": {"readOnlyHint": True}, "description": "Reads it."}, {"name": "write"}]
+    tools = [
+        {"name": "read", "annotations": {"readOnlyHint": True}, "description": "Reads it.\nMore"},
+        {"name": "write"},
+    ]
 
     text = policy_text("files", Offer(tools, resources=True, prompts=True))
 
-    assert '# Reads it.\n"files.read" = "allow"  # it says that it only reads\n' in text
-    assert '"files.write" = "confirm"  # it does not say what it does to its surroundings' in text
+    assert '"files.read" = "allow"     # says that it only reads: Reads it.\n' in text
+    assert '"files.write" = "confirm"  # does not say what it changes\n' in text
     assert "THESE ARE THE SERVER'S OWN CLAIMS" in text
     assert tomllib.loads(text)["resources"] == {"files.*": "allow"}
 
@@ -59,7 +63,7 @@ def test_every_line_says_why_and_the_file_says_whose_word_it_is() -> None:
 def test_what_is_not_offered_is_not_allowed() -> None:
     read = tomllib.loads(policy_text("files", Offer([{"name": "t"}])))
 
-    assert set(read) == {"default", "tools"}
+    assert set(read) == {"name", "default", "tools"}
     assert read["default"] == "confirm"
 
 
@@ -74,7 +78,8 @@ tools = st.lists(st.fixed_dictionaries({"name": texts, "description": texts, "an
 @given(tools)
 def test_no_name_and_no_description_adds_a_line_or_changes_another(listed: list[dict[str, Any]]) -> None:
     """G8: a description is a comment whatever it holds, and a name is for its own tool alone."""
-    read = tomllib.loads(policy_text("files", Offer(listed)).encode("utf-8").decode())
+    text = policy_text("files", Offer(listed))
+    read = tomllib.loads(text.encode("utf-8").decode())
 
     entries: dict[str, str] = read.get("tools", {})
     names = {tool["name"] for tool in listed}
@@ -83,6 +88,7 @@ def test_no_name_and_no_description_adds_a_line_or_changes_another(listed: list[
         assert pattern.is_exact
         (name,) = [name for name in names if pattern.matches("files", name)]
         assert effect != "allow" or all(propose(tool).effect == "allow" for tool in listed if tool["name"] == name)
+    assert parse_policy(text).policies is not None
     assert len(entries) == len([name for name in names if name and not _has_surrogate(name)])
 
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from allowly_harness.cli.exits import ExitCode, say
+from allowly_harness.cli.guarding import guard_options
 from allowly_harness.cli.options import complete_server, parse_variables, server_options
 
 if TYPE_CHECKING:
     from allowly_harness.cli.given import Given
+    from allowly_harness.cli.guarding import GivenGuard
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.report import Report
     from allowly_harness.session import ApprovingClientSession
@@ -53,6 +55,7 @@ MAX_PROBLEMS: Final = 5
     help="Where nobody can be asked: report a question as refused, leave it open for somebody else, or "
     "end at once, report nothing and say what would have been asked.",
 )
+@guard_options
 @server_options
 def call(
     server: str,
@@ -63,6 +66,8 @@ def call(
     output: Literal["text", "json"],
     quiet: bool,
     unattended: Literal["deny", "defer", "fail"],
+    guard: bool,
+    policy: str | None,
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
@@ -92,12 +97,14 @@ def call(
     digest, is_error, content, structured, seconds (the person's time included) and message.
     """
     from allowly_harness.cli.given import read_given
+    from allowly_harness.cli.guarding import GivenGuard
     from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.report import Report
     from allowly_harness.cli.running import run
     from allowly_harness.protocol.errors import ConfigurationError
 
+    guarding = GivenGuard.of(guard=guard, policy=policy)
     given = read_given(pairs, text)
     report = Report(output)
     try:
@@ -114,7 +121,7 @@ def call(
         quiet,
         requester="you, with a single call",
     )
-    one = _Call(target, tool, given, report, unattended, not no_check, quiet)
+    one = _Call(target, guarding, tool, given, report, unattended, not no_check, quiet)
     return run(one.make, on_failure=report.failed)
 
 
@@ -123,6 +130,7 @@ class _Call:
     """One call as the command line gives it."""
 
     target: Target
+    guarding: GivenGuard | None
     tool: str
     given: Given
     report: Report
@@ -132,19 +140,27 @@ class _Call:
 
     async def make(self) -> int:
         """Open the session, make the call, report how it ended; return the exit code."""
+        from allowly_harness.cli.guarding import guarded
         from allowly_harness.cli.opening import open_session
         from allowly_harness.cli.person import person
         from allowly_harness.cli.progress import ProgressLine
 
+        target = await guarded(self.target, self.guarding)
         progress = ProgressLine(quiet=self.quiet)
         stdin_is_data = self.given.from_stdin
         with person(self.unattended, stdin_is_data=stdin_is_data, aside=progress.away) as approver:
-            async with open_session(self.target, approver) as session:
+            async with open_session(target, approver, guard_says=self._told) as session:
                 arguments = await self._arguments(session)
                 try:
                     return await self._send(session, arguments, progress)
                 finally:
                     progress.clear()
+
+    def _told(self, text: str) -> None:
+        from allowly_harness.cli.guarding import say_plainly
+
+        if not self.quiet:
+            say_plainly(text)
 
     async def _arguments(self, session: ApprovingClientSession) -> dict[str, Any]:
         """Turn what was typed into what the schema wants, and hold it against that.

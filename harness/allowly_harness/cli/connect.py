@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail, say
+from allowly_harness.cli.guarding import guard_options
 from allowly_harness.cli.options import complete_server, complete_theme, parse_variables, server_options
 
 if TYPE_CHECKING:
@@ -34,12 +36,15 @@ THEME_OPTION: Final = click.option(
 @click.option("--tui", "front_end", flag_value="tui", help="The full screen; an error where it cannot be drawn.")
 @click.option("--chat", "front_end", flag_value="chat", help="Line by line; for screen readers and slow lines.")
 @THEME_OPTION
+@guard_options
 @server_options
 def connect(
     server: str,
     arguments: Sequence[str],
     front_end: str | None,
     theme: str | None,
+    guard: bool,
+    policy: str | None,
     authority: str | None,
     acting_as: str | None,
     variables: Sequence[str],
@@ -58,18 +63,25 @@ def connect(
     allowly-harness connect demo:mail
     allowly-harness connect http://127.0.0.1:8000/mcp --authority https://api.allowly.ai
     allowly-harness connect --chat -- python my_server.py --verbose
+    allowly-harness connect --guard -- npx -y @modelcontextprotocol/server-filesystem ~/notes
     """
+    from allowly_harness.cli.guarding import GivenGuard, guarded
     from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.running import run
     from allowly_harness.protocol.errors import ConfigurationError
 
+    given = GivenGuard.of(guard=guard, policy=policy)
     try:
         taken = take_server((server, *arguments) if arguments else server, trust_project=trust_project)
     except ConfigurationError as error:
         return fail(str(error), code_of(error))
     target = Target(taken, authority, acting_as, parse_variables(variables), era, timeout)
-    return run(lambda: open_front_end(target, front_end, theme=theme))
+
+    async def open_it() -> int:
+        return await open_front_end(await guarded(target, given), front_end, theme=theme)
+
+    return run(open_it)
 
 
 async def open_front_end(
@@ -116,7 +128,9 @@ async def _chat(target: Target, hints: Sequence[str], settings: TerminalSettings
 
     _, log = _described(parse_server(target.server))
     feed = ServerFeed(log)
-    async with open_session(target, ChatApprover(), server_log=log, **feed.options) as session:
+    async with open_session(
+        target, ChatApprover(), guard_says=partial(feed.note, "warning"), server_log=log, **feed.options
+    ) as session:
         return await run_chat(session, hints=hints, feed=feed, settings=settings)
 
 
@@ -131,7 +145,9 @@ async def _tui(target: Target, hints: Sequence[str], settings: TerminalSettings)
     # One folder for all connections of the session: what was delivered is still there after a reconnection.
     with delivering(replace(target, quiet=True)) as lasting:
         return await run_tui(
-            lambda: open_session(lasting, approver, server_log=log, **feed.options),
+            lambda: open_session(
+                lasting, approver, guard_says=partial(feed.note, "warning"), server_log=log, **feed.options
+            ),
             approver=approver,
             hints=hints,
             feed=feed,

@@ -21,6 +21,7 @@ from allowly_harness.settings import EMBEDDED, Settings, load_settings
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
     from allowly_harness.approvers.base import Approver
+    from allowly_harness.guarding.opening import GuardPlan, Say
     from allowly_harness.journal import Journal
     from allowly_harness.servers import ServerSpec
     from allowly_harness.session import ApprovingClientSession
@@ -45,6 +46,7 @@ class Target:
         quiet: Say nothing while connecting.
         requester: Who makes the calls, as the person is told.
         mail: Where a demo server delivers; `None` for a folder that lives as long as the connection.
+        guard: How a guard in front of the server decides; `None` where there is none.
     """
 
     server: str | Sequence[str] | ServerSpec
@@ -56,6 +58,7 @@ class Target:
     quiet: bool = False
     requester: str = "you, on this terminal"
     mail: Path | None = None
+    guard: GuardPlan | None = None
 
     @property
     def is_demo(self) -> bool:
@@ -145,11 +148,19 @@ async def open_journal() -> AsyncGenerator[Journal]:
 
 
 @asynccontextmanager
-async def open_session(target: Target, approver: Approver, **options: Any) -> AsyncGenerator[ApprovingClientSession]:
+async def open_session(
+    target: Target, approver: Approver, *, guard_says: Say = say, **options: Any
+) -> AsyncGenerator[ApprovingClientSession]:
     """Open the authority, start or reach the server, and open a session.
 
-    A demo server without a named authority gets the embedded one. A server that is started here beside
-    an embedded authority is told where that is: it must check there.
+    A demo server without a named authority gets the embedded one, and so does a guard. A server that is started
+    here beside an embedded authority is told where that is: it must check there. A guarded one is told nothing.
+
+    Args:
+        target: The server.
+        approver: Asks the person.
+        guard_says: Told what a guard has to say of its server.
+        options: Of `connect`.
 
     Raises:
         ConfigurationError: Something cannot be named so.
@@ -162,7 +173,7 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
     settings = load_settings(target.authority)
     if sys.stderr.isatty() and not target.quiet:
         say(f"Connecting to {plain(target.label)} ...")
-    if target.is_demo and settings.authority is None:
+    if (target.is_demo or target.guard is not None) and settings.authority is None:
         settings = replace(settings, authority=EMBEDDED)
     # Half a second of imports: in a thread, so that a screen that is there already takes keys.
     await anyio.to_thread.run_sync(_load, settings)
@@ -171,8 +182,11 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
     async with open_journal() as journal, open_authority(settings) as authority, AsyncExitStack() as stack:
         target = stack.enter_context(delivering(target))
         variables = await variables_for(target, authority)
+        reached: Any = target.server
+        if target.guard is not None and authority is not None:
+            reached = _guarded(target.guard, authority, guard_says, options)
         connection = connect(
-            target.server,
+            reached,
             approver=approver,
             authority=authority.client if authority else None,
             acting_as=target.acting_as,
@@ -186,6 +200,15 @@ async def open_session(target: Target, approver: Approver, **options: Any) -> As
         )
         async with connection as session:
             yield session
+
+
+def _guarded(plan: GuardPlan, authority: OpenAuthority, guard_says: Say, options: dict[str, Any]) -> Any:
+    """Return the transport to a guard in front of a server, and add what belongs to it to the options."""
+    from allowly_harness.guarding.kept import identity_of
+    from allowly_harness.guarding.opening import guarded_transport, reach_of
+
+    options |= {"name": plan.spec.info, "server_words": reach_of(plan.spec, plan.variables).last_words}
+    return guarded_transport(plan, authority.client, identity_of(authority.base_url, authority.api_key), guard_says)
 
 
 def _load(settings: Settings) -> None:

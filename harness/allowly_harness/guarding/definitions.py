@@ -86,10 +86,10 @@ class Watch:
 
     Args:
         known: What was kept; `None` where nothing was, and nothing is compared.
-        say: Told each finding, a sentence that quotes names as they are.
+        say: Told the tool's name and what was found, as a sentence without its stop.
     """
 
-    def __init__(self, known: Digests | None, say: Callable[[str], object]) -> None:
+    def __init__(self, known: Digests | None, say: Callable[[str, str], object]) -> None:
         self._known = known
         self._say = say
         self._said: set[tuple[str, str]] = set()
@@ -119,7 +119,7 @@ class Watch:
         if (name, state) in self._said or len(self._said) >= MAX_SAID:
             return
         self._said.add((name, state))
-        self._say(sentence)
+        self._say(name, sentence)
 
 
 def _digest(value: Any) -> str:

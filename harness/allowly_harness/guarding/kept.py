@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
+from allowly_authority.addresses import is_this_computer
 from allowly_authority.strict_json import parse_json
 from allowly_harness.protocol.errors import ConfigurationError
 
@@ -91,12 +93,25 @@ def file_for(folder: Path, *, authority: str, server: str, user: str) -> Path:
 
     Args:
         folder: Where such files are.
-        authority: The authority's URL, or "embedded".
+        authority: What tells the authority from others: see `identity_of`.
         server: How the server is reached.
         user: The user.
     """
     digest = hashlib.sha256(json.dumps([authority, server, user]).encode()).hexdigest()
     return folder / f"{digest[:32]}.json"
+
+
+def identity_of(base_url: str, api_key: str) -> str:
+    """Return what tells an authority from others, from one run to the next.
+
+    One on this computer is known by its workspace key: its port may be another one every time.
+
+    Args:
+        base_url: Where it is.
+        api_key: The key that it is asked with.
+    """
+    key = hashlib.sha256(f"allowly-harness guard {api_key}".encode()).hexdigest()
+    return key if is_this_computer(urlsplit(base_url).hostname or "") else f"{base_url} {key}"
 
 
 def _standing(entry: Any, not_before: datetime) -> str | None:

@@ -11,6 +11,9 @@ from allowly_harness.servers import ServerSpec
 RUNNERS: Final = frozenset({"npx", "bunx", "pnpx", "uvx", "pipx", "deno", "docker", "podman"})
 """Programs that run something else, after which a server is not named."""
 
+INTERPRETERS: Final = frozenset({"node", "bun", "python", "python3"})
+"""Programs after which a server is named only if they are told to run nothing that has a name."""
+
 MAX_CHARACTERS: Final = 60
 """Longest name that is made from a command."""
 
@@ -25,8 +28,12 @@ def policy_name(spec: ServerSpec) -> str:
     same policy is good for the next version. No dots and no double underscores are in it: patterns need no quotes.
     """
     name = spec.info.name
-    if spec.command and Path(spec.command[0]).stem in RUNNERS:
-        name = _package(spec.command[1:]) or name
+    program = Path(spec.command[0]).name if spec.command else ""
+    words = spec.command[1:]
+    if program in RUNNERS:
+        name = _package(words) or name
+    elif program in INTERPRETERS and name == program:
+        name = next((Path(word).stem for word in words if not word.startswith("-")), name)
     return _UNSAFE.sub("-", name).strip("-")[:MAX_CHARACTERS] or "server"
 
 

@@ -13,24 +13,28 @@ from allowly_harness.bridge.eras import Wire
 from allowly_harness.display.sanitize import one_line
 from allowly_harness.guarding.survey import Offer
 from allowly_middleware.pipeline.patterns import Pattern
+from allowly_middleware.policy.writing import PolicyLine, toml_string, write_policy
 
-MAX_COMMENT_CHARACTERS: Final = 100
+MAX_DESCRIPTION_CHARACTERS: Final = 60
 """How much of a tool's description stands in a comment."""
 
-_HEAD: Final = """\
-# What may be called on {server}, and who is asked before.
-# Written by allowly-harness guard --init. Read it, change it, then guard the server with it.
-#
-#   allow              runs at once
-#   confirm            runs when the user says yes
-#   escalate to NAME   runs when that approver says yes
-#   deny               never runs, and is not listed
-#
-# The strictest line that fits decides, whatever the order. What each tool does was taken from what the server says
-# of it (readOnlyHint, destructiveHint). THESE ARE THE SERVER'S OWN CLAIMS: nothing has checked them.
-
-# What no line is for, such as a tool that a new release of the server brings.
-default = "confirm"
+_HEADING: Final = (
+    "What may be called on {server}, and who is asked before.",
+    "",
+    "- allow: it runs at once",
+    "- confirm: it runs when the user says yes",
+    "- escalate to NAME: it runs when that approver says yes",
+    "- deny: it never runs, and is not listed",
+    "",
+    "The strictest line that fits decides, whatever the order.",
+    "",
+    "Written by allowly-harness guard --init, from what the server says of its tools (readOnlyHint,",
+    "destructiveHint). THESE ARE THE SERVER'S OWN CLAIMS: nothing has checked them. Read every line.",
+)
+_OTHERS: Final = """
+[{kind}]
+# Nobody can be asked about {kind}: they are allowed, or denied.
+{pattern} = "allow"
 """
 
 
@@ -57,13 +61,14 @@ def propose(tool: Wire, escalate_to: str | None = None) -> Proposed:
     said = said if isinstance(said, dict) else {}
     if said.get("destructiveHint") is True:
         effect = "confirm" if escalate_to is None else f"escalate to {escalate_to}"
-        return Proposed(effect, "it says that it may destroy something")
+        return Proposed(effect, "says that it may destroy")
     if said.get("readOnlyHint") is True:
-        outside = ", from outside of this computer" if said.get("openWorldHint") is True else ""
-        return Proposed("allow", f"it says that it only reads{outside}")
+        return Proposed(
+            "allow", f"says that it only reads{', also elsewhere' if said.get('openWorldHint') is True else ''}"
+        )
     if said.get("destructiveHint") is False:
-        return Proposed("confirm", "it says that it changes something, without destroying anything")
-    return Proposed("confirm", "it does not say what it does to its surroundings")
+        return Proposed("confirm", "says that it changes, and destroys nothing")
+    return Proposed("confirm", "does not say what it changes")
 
 
 def policy_text(server: str, offer: Offer, escalate_to: str | None = None) -> str:
@@ -73,52 +78,43 @@ def policy_text(server: str, offer: Offer, escalate_to: str | None = None) -> st
         server: What it is called in the policy.
         offer: What it offers.
         escalate_to: Who is to approve what destroys; `None` for the user.
+
+    Raises:
+        ValueError: `escalate_to` cannot be written in a policy.
     """
-    lines = [_HEAD.format(server=server)]
-    if offer.tools:
-        lines += ["[tools]", *_tool_lines(server, offer.tools, escalate_to), ""]
+    heading = [line.format(server=server) for line in _HEADING]
+    unnamed = sum(not _can_be_named(server, name) for name in {tool["name"] for tool in offer.tools})
+    if unnamed:
+        heading += ["", f"{unnamed} of its tools have names that cannot stand in a file; the default is for them."]
+    text = write_policy(_lines(server, offer.tools, escalate_to), name=server, default="confirm", heading=heading)
     for kind, offered in (("resources", offer.resources), ("prompts", offer.prompts)):
         if offered:
-            lines += [f"[{kind}]", f"# Nobody can be asked about {kind}: they are allowed, or denied."]
-            lines += [f'{_quoted(f"{server}.*")} = "allow"', ""]
-    return "\n".join(lines)
+            text += _OTHERS.format(kind=kind, pattern=toml_string(f"{server}.*"))
+    return text
 
 
-def _tool_lines(server: str, tools: list[Wire], escalate_to: str | None) -> Iterator[str]:
-    seen: set[str] = set()
-    for tool in sorted(tools, key=lambda tool: tool["name"]):
-        name = tool["name"]
-        if name in seen:
-            continue
-        seen.add(name)
-        same = [propose(one, escalate_to) for one in tools if one["name"] == name]
-        # Of several tools of one name, nobody knows which will be called.
-        proposed = next((one for one in same if one.effect != "allow"), same[0])
-        yield from _lines(server, tool, proposed)
+def _lines(server: str, tools: list[Wire], escalate_to: str | None) -> Iterator[PolicyLine]:
+    by_name: dict[str, list[Wire]] = {}
+    for tool in tools:
+        by_name.setdefault(tool["name"], []).append(tool)
+    for name, same in sorted(by_name.items()):
+        # Of several tools of one name nobody knows which will be called.
+        proposed = [propose(tool, escalate_to) for tool in same]
+        effect, why = next((one for one in proposed if one.effect != "allow"), proposed[0])
+        if _can_be_named(server, name):
+            yield PolicyLine(server, name, effect, f"{why}{_described(same[0])}")
 
 
-def _lines(server: str, tool: Wire, proposed: Proposed) -> Iterator[str]:
-    description = tool.get("description") or tool.get("title")
-    if isinstance(description, str) and description.strip():
-        yield f"# {one_line(description.strip(), MAX_COMMENT_CHARACTERS).text}"
-    pattern = str(Pattern.exact(server, tool["name"]))
+def _described(tool: Wire) -> str:
+    said = next((text for text in (tool.get("title"), tool.get("description")) if isinstance(text, str)), "").strip()
+    return f": {one_line(said.splitlines()[0], MAX_DESCRIPTION_CHARACTERS)}" if said else ""
+
+
+def _can_be_named(server: str, name: str) -> bool:
+    pattern = str(Pattern.exact(server, name))
     try:
-        pattern.encode()
+        toml_string(pattern)
         Pattern.parse(pattern)
     except ValueError:
-        yield "# A tool whose name cannot stand in a file; the default is for it."
-        return
-    yield f"{_quoted(pattern)} = {_quoted(proposed.effect)}  # {proposed.why}"
-
-
-def _quoted(text: str) -> str:
-    """Return a string as TOML writes it; what cannot be seen is escaped."""
-    return f'"{"".join(map(_character, text))}"'
-
-
-def _character(character: str) -> str:
-    if character in {'"', "\\"}:
-        return f"\\{character}"
-    if character.isprintable() or "\ud800" <= character <= "\udfff":
-        return character
-    return f"\\u{ord(character):04x}" if character <= "\uffff" else f"\\U{ord(character):08x}"
+        return False
+    return True
