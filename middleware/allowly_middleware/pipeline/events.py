@@ -10,7 +10,7 @@ import copy
 import inspect
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -146,7 +146,8 @@ class Emitter:
                 continue
             try:
                 with anyio.fail_after(OBSERVER_TIMEOUT_SECONDS):
-                    answer = listener.handler(event)
+                    # One of its own for each, so that they cannot meddle with each other's copies.
+                    answer = listener.handler(replace(event))
                     if inspect.isawaitable(answer):
                         await answer
             except Exception as error:  # noqa: BLE001 - an observer must not change what it observes
