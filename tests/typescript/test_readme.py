@@ -54,6 +54,11 @@ def test_the_tested_versions_are_on_the_page() -> None:
     assert [version for version in versions if version not in PAGE] == []
 
 
+def test_every_link_leads_to_a_file() -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", PAGE):
+        assert (PACKAGE / target).exists(), target
+
+
 @pytest.mark.parametrize("example", ["guard-sdk2", "guard-sdk1", "guard-lowlevel"])
 async def test_the_server_of_the_page_asks_and_then_sends(twin, office, example: str) -> None:
     made = await office.authority.create_authorization(

@@ -312,6 +312,17 @@ for (const kind of KINDS) {
     assert.equal(await decisionOf(server), "deny");
     assert.deepEqual([runs.length, checker.asked.length], [1, 2]);
   });
+
+  test(`a handler that wraps the one in the table and calls it twice at once needs leave for each run: ${kind}`, async () => {
+    const runs: Arguments[] = [];
+    const checker = new Scripted(ALLOW, DENY);
+    const server = guard(checker).attach(build(kind, (_, given) => runs.push(given)));
+    wrap(server, () => 2, "at once");
+
+    await decisionOf(server);
+
+    assert.deepEqual([runs.length, checker.asked.length], [1, 2]);
+  });
 }
 
 interface Call {
@@ -320,17 +331,18 @@ interface Call {
 }
 
 /** Replace the handler of tool calls by one that calls it, as programs do that watch a server. */
-function wrap(server: AnyServer, change: (request: Call) => number): void {
+function wrap(server: AnyServer, change: (request: Call) => number, how: "in turn" | "at once" = "in turn"): void {
   const table = (inner(server) as unknown as { _requestHandlers: Map<string, (request: Call, context: unknown) => unknown> })
     ._requestHandlers;
   const old = table.get("tools/call");
   assert.ok(old);
   table.set("tools/call", async (request, context) => {
-    let result: unknown;
+    const results: unknown[] = [];
     for (let times = change(request); times > 0; times -= 1) {
-      result = await old(request, context);
+      const result = old(request, context);
+      results.push(how === "in turn" ? await result : result);
     }
-    return result;
+    return (await Promise.all(results)).at(-1);
   });
 }
 
