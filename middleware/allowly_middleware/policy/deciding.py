@@ -80,7 +80,7 @@ def decide(judged: Sequence[Judged], defaults: Sequence[Default]) -> Verdict:
         alone = {(one.strength, one.rule.approver): one for one in reversed(pending)}
         options = [verdict, *(_strictest([*counting, one], ()) for one in alone.values())]
         verdict = min(options, key=lambda option: strength_of(option.effect, option.approver))
-    return replace(verdict, depends=tuple(one.ref for one in pending))
+    return verdict if verdict.effect == "deny" else replace(verdict, depends=tuple(one.ref for one in pending))
 
 
 def _settles(one: Judged) -> bool:

@@ -66,7 +66,7 @@ class Verdict:
         approver: Who must say yes, of a verdict that asks; `None` for the user.
         limits: The limits of the rules that count; empty for a denial.
         depends: The rules that look at arguments, where these are not known: the verdict is the best that any
-            arguments can get, and these rules may make it stricter.
+            arguments can get, and these rules may make it stricter. Empty for a denial, which is for all of them.
     """
 
     effect: Effect
