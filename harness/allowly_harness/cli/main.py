@@ -19,6 +19,7 @@ from allowly_harness.cli.doctor import doctor
 from allowly_harness.cli.exits import ExitCode, fail
 from allowly_harness.cli.guard import guard
 from allowly_harness.cli.journal import journal
+from allowly_harness.cli.policy import policy
 from allowly_harness.cli.servers import servers
 
 
@@ -48,7 +49,7 @@ def cli() -> None:
     """
 
 
-for command in (demo, connect, call, bridge, guard, approve, servers, journal, authority, doctor, completion):
+for command in (demo, connect, call, bridge, guard, policy, approve, servers, journal, authority, doctor, completion):
     cli.add_command(command)
 
 
