@@ -91,6 +91,6 @@ def test_figures_are_plotted_and_given_as_json(used) -> None:
     plotted = used.run("journal", "stats").stdout
     figures = json.loads(used.run("journal", "stats", "--json").stdout)
 
-    assert "2 calls, 1 questions" in plotted
+    assert "2 calls, 1 question\n" in plotted
     assert "send_email" in plotted
     assert (figures["calls"], figures["asked"], figures["undecided"]) == (2, 1, 1)

@@ -29,8 +29,7 @@ _SINCE: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 def journal() -> None:
     """What was asked, answered and sent, and whether it ran.
 
-    Every call that goes through connect, call, bridge or chat leaves its steps here, each written before it is
-    taken. There are no arguments in it, no nonces and no keys: a call is named by server, tool and digest.
+    Every call that goes through connect, call or bridge leaves its steps here, each written before it is taken. There are no arguments in it, no nonces and no keys: a call is named by server, tool and digest.
     """
 
 
@@ -83,7 +82,7 @@ def verify(expect: str | None) -> int:
         if not isinstance(found, Intact):
             return fail(f"entry {found.seq}: {found.problem}", ExitCode.TOOL_FAILED)
         older = f", after {found.removed} older ones that were removed" if found.removed else ""
-        say(f"{found.entries} entries are as they were written{older}.")
+        say(f"As it was written: {found.entries} entries{older}.")
         if found.last:
             click.echo(found.last)
         return int(ExitCode.DONE)
@@ -195,14 +194,14 @@ def _steps(book: Journal, entries: list[Entry]) -> Iterator[str]:
 def _plot(figures: Figures) -> Iterator[str]:
     from allowly_harness.display.sanitize import plain
 
-    yield f"{figures.calls} calls, {figures.asked} questions"
+    yield f"{_count(figures.calls, 'call')}, {_count(figures.asked, 'question')}"
     if not figures.asked:
         return
     yield from _bars([("yes", figures.approved), ("no", figures.denied), ("undecided", figures.undecided)])
     if figures.median_seconds is not None:
-        yield f"half of the answers came within {figures.median_seconds:.1f} s; {figures.fast} yeses within 2 s"
+        yield f"half of the answers came within {figures.median_seconds:.1f} s; answered yes within 2 s: {figures.fast}"
     if figures.unknown:
-        yield f"{figures.unknown} calls of which nobody knows whether they ran: journal show"
+        yield f"of which nobody knows whether they ran: {_count(figures.unknown, 'call')} (journal show)"
     yield ""
     yield "what asks most"
     rows = [(plain(f"{one.server}: {one.tool} ({one.reason})", 60), one.asked) for one in figures.most]
@@ -210,6 +209,10 @@ def _plot(figures: Figures) -> Iterator[str]:
     yield ""
     yield "by day"
     yield from _bars(list(figures.days[-14:]))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _bars(rows: list[tuple[str, int]]) -> Iterator[str]:
