@@ -29,7 +29,8 @@ _SINCE: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 def journal() -> None:
     """What was asked, answered and sent, and whether it ran.
 
-    Every call that goes through connect, call or bridge leaves its steps here, each written before it is taken. There are no arguments in it, no nonces and no keys: a call is named by server, tool and digest.
+    Every call that goes through connect, call or bridge leaves its steps here, each written before it is taken.
+    There are no arguments in it, no nonces and no keys: a call is named by server, tool and digest.
     """
 
 
