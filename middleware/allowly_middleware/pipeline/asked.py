@@ -24,7 +24,7 @@ from allowly_middleware.verdicts import Grant, Verdict
 logger = logging.getLogger(__name__)
 
 NOT_ARRANGED: Final = "approval_not_arranged"
-"""The reason of a call that the policy asks about and the authority would let run without asking anybody."""
+"""The reason of a call that the policy asks about, and the authority does not: it asks nobody, or somebody else."""
 
 _BY_ESCALATION: Final = frozenset({"authorization_granted_via_escalation"})
 _BY_SOMEBODY: Final = _BY_ESCALATION | {"authorization_granted_via_confirmation"}
@@ -86,13 +86,13 @@ class AskedDeciding(Deciding):
     def _judged(self, decision: Decision) -> Decision:
         verdict, ask = decision.verdict, self._ask
         wanted = _BY_SOMEBODY if ask.approver is None else _BY_ESCALATION
-        if verdict.grant is None or not ask.forced or verdict.reason in wanted:
+        if verdict.grant is not None and ask.forced and verdict.reason not in wanted:
+            problem = f"lets it run without the yes that the policy asks for ({verdict.reason})"
+        elif ask.approver is not None and verdict.payload.get("escalation_to", ask.approver) != ask.approver:
+            problem = "would put it to somebody else than the policy names"
+        else:
             return decision
-        logger.error(
-            "the policy asks about %s, but the authority lets it run without a yes (%s); the call was refused",
-            ask.facts.target,
-            verdict.reason,
-        )
+        logger.error("the authority, asked about %s, %s; the call was refused", ask.facts.target, problem)
         return Decision(Verdict(payload=denied(NOT_ARRANGED)))
 
 
