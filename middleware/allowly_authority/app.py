@@ -13,7 +13,7 @@ from starlette.responses import Response
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
 from allowly_authority.service.problems import ApiProblem
-from allowly_authority.web import authorizations, decisions, health, openapi, policies, prompts, receipts
+from allowly_authority.web import authorizations, decisions, events, health, keys, openapi, policies, prompts, receipts
 from allowly_authority.web.endpoint import Endpoint, problem_response
 from allowly_authority.web.guard import Guard
 from allowly_authority.web.hosts import OwnHosts
@@ -22,7 +22,7 @@ from allowly_authority.web.observing import Observed, Watcher
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-_RESOURCES: Final = (decisions, prompts, authorizations, policies, receipts)
+_RESOURCES: Final = (decisions, prompts, events, authorizations, keys, policies, receipts)
 
 
 def create_app(
@@ -52,7 +52,7 @@ def create_app(
     )
     app.router.redirect_slashes = False
     open_paths = frozenset(endpoint.path for endpoint in endpoints if endpoint.operation is None)
-    guarded = Guard(app, api_key=api_key, hosts=hosts, open_paths=open_paths)
+    guarded = Guard(app, api_key=api_key, find_holder=authority.holder_of, hosts=hosts, open_paths=open_paths)
     return Observed(guarded, watchers) if watchers else guarded
 
 

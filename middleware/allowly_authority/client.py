@@ -10,6 +10,7 @@ from allowly_authority.calls import Call, lookup_call, settle_call
 from allowly_authority.errors import AuthorityError, MalformedReply
 from allowly_authority.operating import OperatorRequests
 from allowly_authority.strict_json import StrictJSONError, parse_json
+from allowly_authority.waiting import WaitingRequests
 from allowly_authority.wire.operator_replies import HolderReply
 from allowly_authority.wire.replies import (
     CheckReply,
@@ -22,7 +23,7 @@ from allowly_authority.wire.replies import (
 from allowly_authority.wire.scalars import Dialect
 
 
-class AuthorityClient(OperatorRequests):
+class AuthorityClient(OperatorRequests, WaitingRequests):
     """Talks to one authority with one key. For one event loop; calls may run in parallel.
 
     Usable with or without `async with`; connections are opened when they are needed.

@@ -19,6 +19,7 @@ import anyio.to_thread
 
 from allowly_authority.addresses import is_this_computer
 from allowly_authority.app import create_app
+from allowly_authority.receipts import open_receipt_keys
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
 from allowly_authority.web.hosts import OwnHosts
@@ -109,13 +110,17 @@ async def embedded_authority(
     workspace = open_workspace(db, key)
     api_key, database = workspace.key, workspace.database
     try:
+        receipt_keys = open_receipt_keys(db, None, clock)
         bound = bind(host, port)
         with bound:
             base_url = url_of(bound)
-            authority = Authority(database, workspace_key=api_key, base_url=base_url, clock=clock)
+            authority = Authority(
+                database, workspace_key=api_key, base_url=base_url, clock=clock, receipt_keys=receipt_keys
+            )
             app = create_app(authority, watched=Health(database, clock), api_key=api_key, hosts=OwnHosts(host))
             ready = threading.Event()
-            thread = AuthorityThread(HttpServer(app, [Listener(bound)], on_ready=ready.set), ready)
+            server = HttpServer(app, [Listener(bound)], on_ready=ready.set, on_stop=authority.stop_streams)
+            thread = AuthorityThread(server, ready)
             await anyio.to_thread.run_sync(thread.start)
             try:
                 yield RunningAuthority(base_url, api_key, db, workspace.key_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 from allowly_authority.addresses import is_this_computer, socket_url
 from allowly_authority.app import create_app
 from allowly_authority.logs import LogFormat, LogLevel, logging_to
+from allowly_authority.receipts import open_receipt_keys
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
 from allowly_authority.store.location import DatabaseUrl
@@ -33,6 +35,7 @@ def serve(
     db: Path | DatabaseUrl | None = None,
     *,
     key: str | None = None,
+    receipt_keys: Path | None = None,
     allow_non_loopback: bool = False,
     tls: TlsFiles | None = None,
     uds: Path | None = None,
@@ -48,6 +51,8 @@ def serve(
         port: 0 takes any free one.
         db: The database: a file, by default in the user's data folder, or that of a PostgreSQL server.
         key: The workspace key; otherwise from `ALLOWLY_KEY`, else kept beside the database.
+        receipt_keys: The file of the keys that sign receipts; otherwise from `ALLOWLY_RECEIPT_KEYS`, else beside the
+            database. Where neither is there, receipts stay pending.
         allow_non_loopback: Listen on a network although there is no TLS: keys and nonces can be read
             on the way, unless something in front of it encrypts.
         tls: A certificate and its key. They are read again on SIGHUP.
@@ -61,7 +66,7 @@ def serve(
     Raises:
         ValueError: `host` is not a loopback address, there is no TLS and `allow_non_loopback` is not set; or
             the key, the certificate or the path of the socket is unusable.
-        StoreError: The database or its key file cannot be used.
+        StoreError: The database, its key file or the receipt keys cannot be used.
         OSError: The address is taken.
     """
     certificate = None if tls is None else ServerTls(tls)
@@ -71,13 +76,15 @@ def serve(
         watchers = [] if log_format is None else [stack.enter_context(logging_to(log_format, log_level)).exchange]
         workspace = open_workspace(location, key)
         stack.callback(workspace.database.close)
+        signing = open_receipt_keys(location, receipt_keys, time.time)
         listeners, where = _listening(stack, host, port, certificate, uds)
         told = where | {"db": str(location), "key_file": str(workspace.key_file) if workspace.key_file else None}
         counted = metrics.Metrics()
         database = TimedDatabase(workspace.database, counted.observe_database)
         hosts = OwnHosts(host, certificate.names if certificate else ())
+        authority = Authority(database, workspace_key=workspace.key, base_url=where["base_url"], receipt_keys=signing)
         app = create_app(
-            Authority(database, workspace_key=workspace.key, base_url=where["base_url"]),
+            authority,
             watched=(health := Health(database)),
             api_key=workspace.key,
             hosts=hosts,
@@ -90,6 +97,7 @@ def serve(
             on_ready=lambda: on_ready(told),
             on_refused=counted.observe_refused,
             on_hangup=_renewal(certificate, hosts, counted),
+            on_stop=authority.stop_streams,
         )
         counted.watch_connections(lambda: server.connections)
         server.run()

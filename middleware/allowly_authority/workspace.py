@@ -16,6 +16,7 @@ from allowly_authority.store.database import open_database
 from allowly_authority.store.location import DatabaseUrl
 from allowly_authority.store.port import Database
 from allowly_authority.store.schema import StoreError
+from allowly_authority.wire.keys import looks_like_key
 
 APPLICATION: Final = "allowly-harness"
 KEY_VARIABLE: Final = "ALLOWLY_KEY"
@@ -50,8 +51,11 @@ def check_key(key: str) -> str:
     """Return the key if it is usable as one.
 
     Raises:
-        ValueError: It is too short, too long, or holds other than printable ASCII without spaces.
+        ValueError: It is too short, too long, holds other than printable ASCII without spaces, or is the key of
+            a principal, who would get every right by it.
     """
+    if looks_like_key(key):
+        raise ValueError("this is the key of one principal, made by an authority, and cannot be the workspace key")
     if not MIN_KEY_CHARACTERS <= len(key) <= MAX_KEY_CHARACTERS:
         raise ValueError(f"a workspace key has {MIN_KEY_CHARACTERS} to {MAX_KEY_CHARACTERS} characters")
     if not (key.isascii() and key.isprintable()) or " " in key:

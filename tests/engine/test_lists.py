@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from allowly_authority.store.inbox import Listed
 from allowly_authority.wire.keys import KeyCreateRequest, key_item
-from allowly_authority.wire.paging import After, PromptQuery, ReceiptQuery, page, prompt_item, single_valued
+from allowly_authority.wire.paging import After, PromptQuery, ReceiptQuery, page, single_valued
+from allowly_authority.wire.prompts import prompt_item
 
 
 def test_a_query_is_read_from_the_address() -> None:
@@ -85,7 +87,7 @@ def test_a_cursor_belongs_to_one_query() -> None:
 @pytest.mark.parametrize("kind", ["confirm", "escalate"])
 def test_a_list_of_questions_holds_no_nonces(kind) -> None:
     """G7."""
-    item = prompt_item(prompt(kind, "pending", None, NOW), NOW + 10)
+    item = prompt_item(Listed(prompt(kind, "pending", None, NOW), "usr_7", "mail-bot"), NOW + 10)
 
     assert item["status"] == "expired"
     assert not any("nonce" in name or "salt" in name for name in item)

@@ -111,6 +111,8 @@ class Prompt:
     Attributes:
         nonce_salt: What the nonce is derived from, together with the key; never the nonce itself.
         grant_expires_ms: Until when an approval can be used; `None` before there is one.
+        resolved_by: Who answered; `None` for a confirmation that was answered with the workspace key.
+        requested_by: Who sent the check that raised it; `None` where that was not recorded.
         quorum: How many people must approve before there is a grant.
     """
 
@@ -134,6 +136,7 @@ class Prompt:
     consumed_ms: int | None = None
     revoked_ms: int | None = None
     resolution_receipt_id: str | None = None
+    requested_by: str | None = None
     quorum: int = 1
 
     def state_at(self, now_ms: int) -> PromptState:

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from allowly_authority.receipts.jws import SignedReceipt, sign
     from allowly_authority.receipts.key_file import ReceiptKeyFile, ReceiptKeyFileError, receipt_keys_of
     from allowly_authority.receipts.keys import KeyRing, NoSigningKey, ReceiptKey
+    from allowly_authority.receipts.opening import RECEIPT_KEYS_VARIABLE, open_receipt_keys
 
 _WHERE: Final = {
+    "RECEIPT_KEYS_VARIABLE": "opening",
     "KeyRing": "keys",
     "NoSigningKey": "keys",
     "ReceiptClaims": "claims",
@@ -26,11 +28,13 @@ _WHERE: Final = {
     "ReceiptKeyFileError": "key_file",
     "SignedReceipt": "jws",
     "is_signable": "claims",
+    "open_receipt_keys": "opening",
     "receipt_keys_of": "key_file",
     "sign": "jws",
 }
 
 __all__ = [
+    "RECEIPT_KEYS_VARIABLE",
     "KeyRing",
     "NoSigningKey",
     "ReceiptClaims",
@@ -40,6 +44,7 @@ __all__ = [
     "ReceiptKeyFileError",
     "SignedReceipt",
     "is_signable",
+    "open_receipt_keys",
     "receipt_keys_of",
     "sign",
 ]

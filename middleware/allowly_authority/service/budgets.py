@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from allowly_authority.engine import settle
-from allowly_authority.identifiers import new_id
+from allowly_authority.engine import Principal, settle
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.problems import ApiProblem
-from allowly_authority.service.receipts import pending_receipt
+from allowly_authority.service.receipts import Subject, pending_receipt, record
 from allowly_authority.store import records, spending
 from allowly_authority.store.port import Connection
 from allowly_authority.store.schema import StoreRaced
@@ -24,7 +23,13 @@ _REFUSALS: Final = {
 
 
 def settle_budget(
-    connection: Connection, request: SettleBudgetRequest, *, idempotency_key: str | None, base_url: str, now_ms: int
+    connection: Connection,
+    request: SettleBudgetRequest,
+    sender: Principal,
+    *,
+    idempotency_key: str | None,
+    base_url: str,
+    now_ms: int,
 ) -> dict[str, Any]:
     """Record what an allowed check really cost, once.
 
@@ -37,24 +42,26 @@ def settle_budget(
         return earlier
     receipt_id, actual = request.check_receipt_id, request.actual_cost_micros
     reservation, spent = spending.find_reservation(connection, receipt_id), 0
+    authorization = None
     if reservation is not None and reservation.estimate_micros is not None:
-        records.find_authorization(connection, reservation.authorization_id, lock=True)
+        authorization, _ = records.find_authorization(connection, reservation.authorization_id, lock=True)
         # Read again: somebody may have settled it while this change waited for the row.
         reservation = spending.find_reservation(connection, receipt_id)
         spent = 0 if reservation is None else spending.spent_micros(connection, reservation.authorization_id)
     outcome = settle(reservation, actual, spent)
-    if isinstance(outcome, str):
+    if isinstance(outcome, str) or authorization is None:
+        outcome = outcome if isinstance(outcome, str) else "check_receipt_not_found"
         status, message = _REFUSALS[outcome]
         raise ApiProblem(status, outcome, message)
     if not spending.settle_reservation(connection, outcome.reservation, actual, outcome.delta_micros, now_ms):
         raise StoreRaced("the check was settled meanwhile")
-    settlement_id = new_id("rcp")
-    records.insert_receipt(
+    settlement_id = record(
         connection,
-        receipt_id=settlement_id,
+        Subject.of(authorization),
         event="budget.settle",
         decision="budget_settled",
-        authorization_id=outcome.reservation.authorization_id,
+        context={"budget": outcome.as_json()},
+        principal_id=sender.principal_id,
         now_ms=now_ms,
     )
     reply = outcome.as_json() | {"receipt": pending_receipt(settlement_id, now_ms, base_url)}

@@ -18,6 +18,7 @@ from allowly_authority.engine import (
     ESCALATION_LIFE_MS,
     Authorization,
     Circumstances,
+    Principal,
     Prompt,
     Question,
     Verdict,
@@ -27,12 +28,11 @@ from allowly_authority.engine import (
     question_of,
     refusal,
 )
-from allowly_authority.engine.principals import WORKSPACE
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.nonces import NonceMaker, nonce_hash
 from allowly_authority.service.problems import conflict, invalid
-from allowly_authority.service.receipts import ENGINE_VERSION, POLICY_VERSION, pending_receipt
+from allowly_authority.service.receipts import ENGINE_VERSION, POLICY_VERSION, Subject, pending_receipt, record
 from allowly_authority.service.standing import standing_of, use_up
 from allowly_authority.store import records
 from allowly_authority.store.port import Connection
@@ -54,6 +54,7 @@ class CheckRun:
 
     request: CheckRequest
     idempotency_key: str | None
+    sender: Principal
     nonces: NonceMaker
     base_url: str
     now_ms: int
@@ -96,8 +97,7 @@ class CheckRun:
         return Circumstances(
             resource=self.request.resource,
             context=self.request.context or {},
-            # There is one key, and whoever holds it is the workspace.
-            initiator=WORKSPACE,
+            initiator=self.sender.principal_id,
             estimated_cost_micros=self.request.estimated_cost_micros,
         )
 
@@ -122,17 +122,20 @@ class CheckRun:
                 verdict = Verdict("deny", "too_many_pending")
             else:
                 prompt = self._open_prompt(connection, question, verdict, receipt_id)
-        records.insert_receipt(
+        record(
             connection,
+            Subject(authorization, question.authorization_id, self.request.dialect),
             receipt_id=receipt_id,
             event="check",
             decision=verdict.decision,
             reason=verdict.reason,
-            authorization_id=question.authorization_id,
+            context=self._recorded_context(verdict, prompt),
+            policy_eval=verdict.policy_eval if authorization is not None and authorization.policy is not None else None,
             scope=name,
             resource=question.resource,
             session_id=self.request.session_id,
             prompt_id=prompt.prompt_id if prompt else next((claim.prompt_id for claim in verdict.claims), None),
+            principal_id=self.sender.principal_id,
             now_ms=self.now_ms,
         )
         result = self._rendered(verdict, prompt, receipt_id)
@@ -140,6 +143,17 @@ class CheckRun:
         if authorization is not None and authorization.policy is not None:
             result["policy_eval"] = verdict.policy_eval
         return result
+
+    def _recorded_context(self, verdict: Verdict, prompt: Prompt | None) -> dict[str, Any]:
+        """What the receipt tells besides the decision. A request cannot use these names itself."""
+        context: dict[str, Any] = dict(self.request.context or {})
+        if self.request.session_id is not None:
+            context["session_id"] = self.request.session_id
+        if verdict.budget is not None:
+            context["budget"] = verdict.budget.as_json()
+        if prompt is not None and prompt.kind == "escalate":
+            context["escalation"] = {"escalation_id": prompt.prompt_id, "escalation_to": prompt.escalation_to}
+        return context
 
     def _open_prompt(
         self,
@@ -164,6 +178,7 @@ class CheckRun:
             escalation_to=None if confirm else verdict.target,
             source_receipt_id=receipt_id,
             nonce_salt=salt,
+            requested_by=self.sender.principal_id,
         )
         hashed = None if salt is None else nonce_hash(self.nonces.nonce(salt))
         records.insert_prompt(connection, prompt, question.binding, hashed)

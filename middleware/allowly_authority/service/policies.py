@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from allowly_authority.engine import Grant, RuleFault, grant_of_edition
-from allowly_authority.engine.principals import WORKSPACE
+from allowly_authority.engine import Grant, Principal, RuleFault, grant_of_edition
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.store import editions
@@ -18,7 +17,12 @@ from allowly_authority.wire.policies import PolicyCreateRequest, policy_reply
 
 
 def publish(
-    connection: Connection, request: PolicyCreateRequest, *, idempotency_key: str | None, now_ms: int
+    connection: Connection,
+    request: PolicyCreateRequest,
+    sender: Principal,
+    *,
+    idempotency_key: str | None,
+    now_ms: int,
 ) -> dict[str, Any]:
     """Add an edition to a policy, or the first one.
 
@@ -43,7 +47,7 @@ def publish(
         sha256=document.sha256,
         definition=json.dumps(document.source),
         description=request.description,
-        created_by=WORKSPACE,
+        created_by=sender.principal_id,
         created_ms=now_ms,
     )
     editions.insert_edition(connection, edition)

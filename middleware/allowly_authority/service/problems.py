@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from allowly_authority.engine.principals import Refusal
+
 
 class ApiProblem(Exception):
     """A request that is answered with an error.
@@ -51,6 +53,13 @@ def invalid(*fields: tuple[str, str]) -> ApiProblem:
     return ApiProblem(422, "validation_error", "The request is not valid.", fields=fields)
 
 
+def refused(refusal: Refusal) -> ApiProblem:
+    """The holder of the key may not do this, or says to be somebody else."""
+    if refusal.field is not None:
+        return invalid((refusal.field, refusal.message))
+    return ApiProblem(refusal.status, refusal.code, refusal.message)
+
+
 def gone() -> ApiProblem:
     """The one answer for every nonce that cannot be used, so that nothing can be learnt by trying."""
     return ApiProblem(410, "gone", "This confirmation cannot be answered.")
@@ -64,6 +73,11 @@ def escalation_gone() -> ApiProblem:
 def not_found(code: str = "not_found") -> ApiProblem:
     """There is no such thing, or no such address."""
     return ApiProblem(404, code, "There is nothing of this name here.")
+
+
+def forbidden(message: str) -> ApiProblem:
+    """The key is for something else."""
+    return ApiProblem(403, "forbidden", message)
 
 
 def conflict(message: str) -> ApiProblem:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from allowly_authority.engine import Prompt
+from allowly_authority.engine import Escalated, Operation, Principal, Prompt, may, resolver_of
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.nonces import nonce_hash
-from allowly_authority.service.problems import conflict, escalation_gone, gone, invalid, not_found
-from allowly_authority.service.receipts import pending_receipt
+from allowly_authority.service.problems import conflict, escalation_gone, gone, not_found, refused
+from allowly_authority.service.receipts import Subject, pending_receipt, record
 from allowly_authority.store import records
 from allowly_authority.store.port import Connection
 from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
@@ -20,6 +20,7 @@ def settle(
     connection: Connection,
     nonce: str,
     request: SettleRequest,
+    sender: Principal,
     *,
     idempotency_key: str | None,
     base_url: str,
@@ -41,6 +42,8 @@ def settle(
         connection,
         hashed,
         approved=request.approved,
+        # The workspace key tells nobody apart, so that nobody is named.
+        resolved_by=None if "workspace" in sender.roles else sender.principal_id,
         grant_expires_ms=now_ms + request.window_seconds * 1000,
         receipt_id=receipt_id,
         now_ms=now_ms,
@@ -48,7 +51,7 @@ def settle(
     if prompt is None:
         raise gone()
     word = "approved" if request.approved else "rejected"
-    _record(connection, prompt, receipt_id, word, now_ms)
+    _record(connection, prompt, receipt_id, word, sender=sender, now_ms=now_ms)
     # Prompts raised by a request in the older dialect are refused in its own word.
     refusal = "denied_by_user" if prompt.dialect == "scopes" else "not_approved"
     reply = {
@@ -62,31 +65,40 @@ def settle(
 
 
 def resolve(
-    connection: Connection, escalation_id: str, request: ResolveRequest, *, base_url: str, now_ms: int
+    connection: Connection,
+    escalation_id: str,
+    request: ResolveRequest,
+    sender: Principal,
+    *,
+    base_url: str,
+    now_ms: int,
 ) -> dict[str, Any]:
     """Record what the approver decided, once; the same again is answered without a receipt.
 
     Raises:
-        ApiProblem: 404 unknown, 409 resolved differently, 410 expired or cancelled, 422 approved in the
-            name of the very user or agent that needs the approval.
+        ApiProblem: 403 it is for somebody else, or approved by who asked; 404 unknown, 409 resolved
+            differently, 410 expired or cancelled, 422 resolved in the name of somebody else.
     """
     earlier = records.find_prompt(connection, escalation_id)
     if earlier is None or earlier.kind != "escalate":
         raise not_found()
-    if request.resolution == "approved" and request.resolved_by in _requesters(connection, earlier):
-        raise invalid(("body.resolved_by", "must be somebody else than who asked"))
+    requesters = _requesters(connection, earlier)
+    escalated = Escalated(earlier.escalation_to, requesters, request.resolution, request.resolved_by)
+    refusal = may(sender, Operation.RESOLVE, escalated)
+    if refusal is not None:
+        raise refused(refusal)
     receipt_id = new_id("rcp")
     prompt = records.resolve_escalation(
         connection,
         escalation_id,
         approved=request.resolution == "approved",
-        resolved_by=request.resolved_by,
+        resolved_by=resolver_of(sender, request.resolved_by),
         note=request.note,
         receipt_id=receipt_id,
         now_ms=now_ms,
     )
     if prompt is not None:
-        _record(connection, prompt, receipt_id, request.resolution, now_ms)
+        _record(connection, prompt, receipt_id, request.resolution, sender=sender, now_ms=now_ms, note=request.note)
         return _resolution(prompt, pending_receipt(receipt_id, now_ms, base_url))
     return _resolved_before(connection, escalation_id, request, now_ms)
 
@@ -103,9 +115,15 @@ def _resolved_before(
     return _resolution(prompt, None)
 
 
-def _requesters(connection: Connection, prompt: Prompt) -> set[str]:
-    authorization, _ = records.find_authorization(connection, prompt.authorization_id)
-    return set() if authorization is None else {authorization.user_id, authorization.agent_id}
+def _requesters(connection: Connection, prompt: Prompt) -> frozenset[str]:
+    """Return everybody who asked: a later check that meets an open escalation is answered by it, too.
+
+    The authorization is held, so that no such check comes in between.
+    """
+    authorization, _ = records.find_authorization(connection, prompt.authorization_id, lock=True)
+    named = () if authorization is None else (authorization.user_id, authorization.agent_id)
+    first = () if prompt.requested_by is None else (prompt.requested_by,)
+    return records.find_askers(connection, prompt.prompt_id).union(named, first)
 
 
 def _resolution(prompt: Prompt, receipt: dict[str, Any] | None) -> dict[str, Any]:
@@ -199,16 +217,38 @@ def _time(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else format_timestamp(milliseconds)
 
 
-def _record(connection: Connection, prompt: Prompt, receipt_id: str, word: str, now_ms: int) -> None:
+def _record(
+    connection: Connection,
+    prompt: Prompt,
+    receipt_id: str,
+    word: str,
+    *,
+    sender: Principal,
+    now_ms: int,
+    note: str | None = None,
+) -> None:
     subject = "confirmation" if prompt.kind == "confirm" else "escalation"
-    records.insert_receipt(
+    authorization, _ = records.find_authorization(connection, prompt.authorization_id)
+    told = {
+        f"{subject}_id": prompt.prompt_id,
+        "action": prompt.scope,
+        "status": word,
+        "escalation_to": prompt.escalation_to,
+        "resolved_by": prompt.resolved_by,
+        "note": note,
+        "grant_id": prompt.grant_id,
+        "grant_expires_at": _time(prompt.grant_expires_ms),
+    }
+    record(
         connection,
+        Subject(authorization, prompt.authorization_id, prompt.dialect),
         receipt_id=receipt_id,
         event=f"{subject}.resolve",
         decision=f"{subject}_{word}",
-        authorization_id=prompt.authorization_id,
+        context={subject: {name: value for name, value in told.items() if value is not None}},
         scope=prompt.scope,
         resource=prompt.resource,
         prompt_id=prompt.prompt_id,
+        principal_id=sender.principal_id,
         now_ms=now_ms,
     )

@@ -22,11 +22,11 @@ from allowly_authority.store.tables import (
     reservations,
 )
 
-_PROMPT: Final = pick(
+PROMPT_COLUMNS: Final = pick(
     prompts,
     "prompt_id kind dialect authorization_id scope resource state created_ms expires_ms single_use escalation_to "
     "source_receipt_id nonce_salt resolved_ms resolved_by grant_id grant_expires_ms consumed_ms revoked_ms "
-    "resolution_receipt_id",
+    "resolution_receipt_id requested_by",
 )
 """The columns of a prompt, in the order of the fields of `Prompt`."""
 _NOW: Final = given("now")
@@ -44,7 +44,7 @@ _FIND_AUTHORIZATION: Final = sa.select(*_AUTHORIZATION, _LATEST.scalar_subquery(
 FIND_AUTHORIZATION: Final = Statement(_FIND_AUTHORIZATION)
 LOCK_AUTHORIZATION: Final = Statement(_FIND_AUTHORIZATION.with_for_update(key_share=True, of=authorizations))
 INSERT_AUTHORIZATION: Final = insertion(
-    authorizations, "authorization_id dialect user_id agent_id rules created_ms expires_ms"
+    authorizations, "authorization_id dialect user_id agent_id rules created_ms expires_ms created_by"
 )
 REVOKE_AUTHORIZATION: Final = Statement(
     sa.update(authorizations)
@@ -79,7 +79,7 @@ CANCEL_PROMPTS: Final = Statement(
     .returning(prompts.c.kind, prompts.c.state, prompts.c.grant_id, prompts.c.grant_expires_ms)
 )
 FIND_STANDING: Final = Statement(
-    sa.select(*_PROMPT)
+    sa.select(*PROMPT_COLUMNS)
     .where(
         prompts.c.binding == given("binding", sa.Text),
         sa.or_(
@@ -102,7 +102,7 @@ EXPIRE_ESCALATION: Final = Statement(
 INSERT_PROMPT: Final = insertion(
     prompts,
     "prompt_id kind dialect authorization_id scope resource binding state created_ms expires_ms single_use "
-    "escalation_to nonce_hash nonce_salt source_receipt_id",
+    "escalation_to nonce_hash nonce_salt source_receipt_id requested_by",
 )
 COUNT_PENDING: Final = Statement(
     sa.select(sa.func.count()).where(
@@ -124,6 +124,7 @@ SETTLE_CONFIRMATION: Final = Statement(
     .values(
         state=given("chosen", sa.Text),
         resolved_ms=_NOW,
+        resolved_by=given("by", sa.Text),
         grant_id=given("grant", sa.Text),
         grant_expires_ms=given("until"),
         resolution_receipt_id=given("receipt", sa.Text),
@@ -133,7 +134,7 @@ SETTLE_CONFIRMATION: Final = Statement(
         prompts.c.state == word("pending"),
         prompts.c.expires_ms > _NOW,
     )
-    .returning(*_PROMPT)
+    .returning(*PROMPT_COLUMNS)
 )
 RESOLVE_ESCALATION: Final = Statement(
     sa.update(prompts)
@@ -151,11 +152,20 @@ RESOLVE_ESCALATION: Final = Statement(
         prompts.c.state == word("pending"),
         prompts.c.expires_ms > _NOW,
     )
-    .returning(*_PROMPT)
+    .returning(*PROMPT_COLUMNS)
 )
-FIND_PROMPT: Final = Statement(sa.select(*_PROMPT).where(prompts.c.prompt_id == given("prompt_id", sa.Text)))
+FIND_ASKERS: Final = Statement(
+    sa.select(receipts.c.principal_id)
+    .distinct()
+    .where(
+        receipts.c.prompt_id == given("prompt_id", sa.Text),
+        receipts.c.event == word("check"),
+        receipts.c.principal_id.is_not(None),
+    )
+)
+FIND_PROMPT: Final = Statement(sa.select(*PROMPT_COLUMNS).where(prompts.c.prompt_id == given("prompt_id", sa.Text)))
 FIND_PROMPT_BY_NONCE: Final = Statement(
-    sa.select(*_PROMPT).where(prompts.c.nonce_hash == given("nonce", sa.LargeBinary))
+    sa.select(*PROMPT_COLUMNS).where(prompts.c.nonce_hash == given("nonce", sa.LargeBinary))
 )
 
 # ---- how often a scope was allowed in one day
@@ -237,10 +247,9 @@ ARCHIVE_POLICY: Final = Statement(
 # ---- receipts
 
 INSERT_RECEIPT: Final = insertion(
-    receipts, "receipt_id issued_ms event decision reason authorization_id scope resource session_id prompt_id"
-)
-FIND_RECEIPT: Final = Statement(
-    sa.select(receipts.c.issued_ms).where(receipts.c.receipt_id == given("receipt_id", sa.Text))
+    receipts,
+    "receipt_id issued_ms event decision reason authorization_id scope resource session_id prompt_id user_id claims "
+    "principal_id",
 )
 LATEST_TIME: Final = Statement(_LATEST)
 

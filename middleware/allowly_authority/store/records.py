@@ -50,8 +50,17 @@ def find_authorization(
     )
     if row is None:
         return None, latest_time(connection)
+    return authorization_of(row), row[9] or 0
+
+
+def authorization_of(row: tuple[Any, ...]) -> Authorization:
+    """Return the authorization of a row, whose first columns are those of `FIND_AUTHORIZATION`.
+
+    Raises:
+        StoreError: Its rules are damaged: to leave one out would allow what it forbids.
+    """
     try:
-        found = read_authorization(
+        return read_authorization(
             authorization_id=row[0],
             dialect=row[1],
             user_id=row[2],
@@ -64,10 +73,11 @@ def find_authorization(
         )
     except RuleFault as fault:
         raise StoreError(f"The rules of an authorization on record cannot be read: {fault}") from None
-    return found, row[9] or 0
 
 
-def insert_authorization(connection: Connection, authorization: Authorization, metadata: Mapping[str, Any]) -> None:
+def insert_authorization(
+    connection: Connection, authorization: Authorization, metadata: Mapping[str, Any], created_by: str | None = None
+) -> None:
     """Record a new authorization."""
     connection.run(
         queries.INSERT_AUTHORIZATION,
@@ -78,6 +88,7 @@ def insert_authorization(connection: Connection, authorization: Authorization, m
         rules=rules_text(authorization, metadata),
         created_ms=authorization.created_ms,
         expires_ms=authorization.expires_ms,
+        created_by=created_by,
     )
 
 
@@ -122,7 +133,7 @@ def cancel_prompts(connection: Connection, authorization_id: str, now_ms: int) -
 def find_standing(connection: Connection, question: Question, now_ms: int) -> Standing:
     """Return what is on record for a question and has not run out."""
     rows = connection.rows(queries.FIND_STANDING, binding=question.binding, now=now_ms)
-    found = [_prompt(row) for row in rows]
+    found = [prompt_of(row) for row in rows]
     return Standing(
         next((prompt for prompt in found if prompt.kind == "escalate"), None),
         # The one that ends first, so that a longer one is there for later.
@@ -151,6 +162,7 @@ def insert_prompt(connection: Connection, prompt: Prompt, binding: str, nonce_ha
         nonce_hash=nonce_hash,
         nonce_salt=prompt.nonce_salt,
         source_receipt_id=prompt.source_receipt_id,
+        requested_by=prompt.requested_by,
     )
 
 
@@ -170,6 +182,7 @@ def settle_confirmation(
     nonce_hash: bytes,
     *,
     approved: bool,
+    resolved_by: str | None = None,
     grant_expires_ms: int,
     receipt_id: str,
     now_ms: int,
@@ -179,6 +192,7 @@ def settle_confirmation(
         queries.SETTLE_CONFIRMATION,
         chosen="approved" if approved else "rejected",
         now=now_ms,
+        by=resolved_by,
         grant=new_id("auth") if approved else None,
         until=grant_expires_ms if approved else None,
         receipt=receipt_id,
@@ -215,16 +229,22 @@ def find_prompt(connection: Connection, prompt_id: str) -> Prompt | None:
     return _prompt_or_none(connection.row(queries.FIND_PROMPT, prompt_id=prompt_id))
 
 
+def find_askers(connection: Connection, prompt_id: str) -> frozenset[str]:
+    """Return the principals that sent the checks which a question was the answer to."""
+    return frozenset(row[0] for row in connection.rows(queries.FIND_ASKERS, prompt_id=prompt_id))
+
+
 def find_prompt_by_nonce(connection: Connection, nonce_hash: bytes) -> Prompt | None:
     """Return the confirmation whose nonce has this hash."""
     return _prompt_or_none(connection.row(queries.FIND_PROMPT_BY_NONCE, nonce=nonce_hash))
 
 
 def _prompt_or_none(row: tuple[Any, ...] | None) -> Prompt | None:
-    return None if row is None else _prompt(row)
+    return None if row is None else prompt_of(row)
 
 
-def _prompt(row: tuple[Any, ...]) -> Prompt:
+def prompt_of(row: tuple[Any, ...]) -> Prompt:
+    """Return the prompt of a row of `queries.PROMPT_COLUMNS`."""
     values = list(row)
     values[_SINGLE_USE] = bool(values[_SINGLE_USE])
     return Prompt(*values)
@@ -246,8 +266,28 @@ def insert_receipt(
     resource: str | None = None,
     session_id: str | None = None,
     prompt_id: str | None = None,
+    user_id: str | None = None,
+    claims: str | None = None,
+    principal_id: str | None = None,
 ) -> None:
-    """Record that something was decided or changed."""
+    """Record that something was decided or changed.
+
+    Args:
+        connection: Of the change that it tells of.
+        receipt_id: New.
+        event: "check", or one of the receipt format's events.
+        decision: One that belongs to the event.
+        authorization_id: What was named, whether it exists or not.
+        now_ms: When.
+        reason: The code of a check's decision.
+        scope: What was asked for, or what the question is about.
+        resource: Its target.
+        session_id: The label of the check.
+        prompt_id: The question that was raised, used up or answered.
+        user_id: Whose authorization it is; `None` where there is none.
+        claims: What is signed besides, as JSON; `None` where the receipt cannot have the signed form.
+        principal_id: Who sent the request.
+    """
     connection.run(
         queries.INSERT_RECEIPT,
         receipt_id=receipt_id,
@@ -260,13 +300,10 @@ def insert_receipt(
         resource=resource,
         session_id=session_id,
         prompt_id=prompt_id,
+        user_id=user_id,
+        claims=claims,
+        principal_id=principal_id,
     )
-
-
-def receipt_issued_at(connection: Connection, receipt_id: str) -> int | None:
-    """Return when a receipt was issued; `None` where there is no such receipt."""
-    row = connection.row(queries.FIND_RECEIPT, receipt_id=receipt_id)
-    return None if row is None else row[0]
 
 
 def latest_time(connection: Connection) -> int:

@@ -13,21 +13,22 @@ def _columns(kind: type[sa.types.TypeEngine[Any]], names: str) -> list[sa.Column
 
 authorizations: Final = sa.table(
     "authorizations",
-    *_columns(sa.Text, "authorization_id dialect user_id agent_id rules revoked_by notes superseded_by"),
+    *_columns(sa.Text, "authorization_id dialect user_id agent_id rules revoked_by notes superseded_by created_by"),
     *_columns(sa.BigInteger, "created_ms expires_ms revoked_ms"),
 )
 
 prompts: Final = sa.table(
     "prompts",
     *_columns(sa.Text, "prompt_id kind dialect authorization_id scope resource binding state escalation_to"),
-    *_columns(sa.Text, "resolved_by note grant_id source_receipt_id resolution_receipt_id"),
+    *_columns(sa.Text, "resolved_by note grant_id source_receipt_id resolution_receipt_id requested_by"),
     *_columns(sa.BigInteger, "created_ms expires_ms single_use resolved_ms grant_expires_ms consumed_ms revoked_ms"),
     *_columns(sa.LargeBinary, "nonce_hash nonce_salt"),
 )
 
 receipts: Final = sa.table(
     "receipts",
-    *_columns(sa.Text, "receipt_id event decision reason authorization_id scope resource session_id prompt_id"),
+    *_columns(sa.Text, "receipt_id event decision reason authorization_id scope resource session_id prompt_id user_id"),
+    *_columns(sa.Text, "claims principal_id"),
     *_columns(sa.BigInteger, "seq issued_ms"),
 )
 
@@ -51,9 +52,26 @@ policies: Final = sa.table(
     *_columns(sa.BigInteger, "version created_ms deleted_ms"),
 )
 
+bundles: Final = sa.table(
+    "bundles",
+    *_columns(sa.Text, "bundle_id definition created_by"),
+    *_columns(sa.BigInteger, "created_ms deleted_ms"),
+)
+
+prompt_changes: Final = sa.table(
+    "prompt_changes", *_columns(sa.Text, "prompt_id state"), *_columns(sa.BigInteger, "seq at_ms")
+)
+
 replies: Final = sa.table(
     "replies",
     *_columns(sa.Text, "endpoint reply"),
     *_columns(sa.LargeBinary, "key_hash request_hash"),
     *_columns(sa.BigInteger, "created_ms"),
+)
+
+keys: Final = sa.table(
+    "keys",
+    *_columns(sa.Text, "key_id principal_id roles addresses created_by revoked_by"),
+    *_columns(sa.LargeBinary, "key_hash"),
+    *_columns(sa.BigInteger, "created_ms expires_ms revoked_ms"),
 )

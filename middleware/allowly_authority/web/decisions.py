@@ -10,10 +10,10 @@ from starlette.requests import Request
 from allowly_authority.engine.principals import Operation
 from allowly_authority.service.authority import Authority
 from allowly_authority.web.description import Description
-from allowly_authority.web.endpoint import Endpoint
-from allowly_authority.web.reading import idempotency_key, read_body
+from allowly_authority.web.endpoint import Endpoint, principal_of
+from allowly_authority.web.reading import idempotency_key, read_body, read_query
 from allowly_authority.wire.policies import SettleBudgetRequest
-from allowly_authority.wire.requests import CheckRequest
+from allowly_authority.wire.requests import CheckQuery, CheckRequest
 from allowly_authority.wire.served import BudgetSettled, Checked
 
 
@@ -24,6 +24,7 @@ def _decisions(reply: Mapping[str, Any]) -> list[str]:
 _CHECK: Final = Description(
     "Decide whether an authorization permits something",
     body=(CheckRequest,),
+    query=CheckQuery,
     reply=(Checked,),
     repeatable=True,
     example={
@@ -49,11 +50,12 @@ def endpoints(authority: Authority) -> list[Endpoint]:
 
     async def check(request: Request) -> dict[str, Any]:
         body = await read_body(request, CheckRequest.model_validate)
-        return await authority.check(body, idempotency_key(request))
+        wait = read_query(request, CheckQuery).wait == "true"
+        return await authority.check(body, idempotency_key(request), principal_of(request), wait=wait)
 
     async def settle_budget(request: Request) -> dict[str, Any]:
         body = await read_body(request, SettleBudgetRequest.model_validate)
-        return await authority.settle_budget(body, idempotency_key(request))
+        return await authority.settle_budget(body, idempotency_key(request), principal_of(request))
 
     return [
         Endpoint("POST", "/v1/check", Operation.CHECK, check, description=_CHECK),

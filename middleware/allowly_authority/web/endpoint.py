@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from allowly_authority.engine.principals import Operation, Principal, may
-from allowly_authority.service.problems import ApiProblem, bad_request, busy, failed, uncertain
+from allowly_authority.engine.principals import Operation, Principal, may_at_all
+from allowly_authority.service.problems import ApiProblem, bad_request, busy, failed, refused, uncertain
 from allowly_authority.store.schema import StoreBusy, StoreError, StoreUncertain
 from allowly_authority.web.description import Description
 
@@ -92,9 +92,9 @@ def principal_of(request: Request) -> Principal:
 
 def _refuse_others(principal: Principal, operation: Operation) -> None:
     # Whether this one escalation may be resolved is asked once more, with it, by the service.
-    refusal = None if operation is Operation.RESOLVE else may(principal, operation)
+    refusal = may_at_all(principal, operation)
     if refusal is not None:
-        raise ApiProblem(refusal.status, refusal.code, refusal.message)
+        raise refused(refusal)
 
 
 def problem_response(problem: ApiProblem) -> Response:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from allowly_authority.engine.principals import Operation
 from allowly_authority.service.authority import Authority
 from allowly_authority.web.description import Description
-from allowly_authority.web.endpoint import Endpoint
+from allowly_authority.web.endpoint import Endpoint, principal_of
 from allowly_authority.web.reading import idempotency_key, path_id, read_body, read_query
 from allowly_authority.wire.paging import PolicyQuery
 from allowly_authority.wire.policies import PolicyCreateRequest
@@ -54,7 +54,7 @@ def endpoints(authority: Authority) -> list[Endpoint]:
 
     async def publish(request: Request) -> dict[str, Any]:
         body = await read_body(request, PolicyCreateRequest.model_validate)
-        return await authority.publish_policy(body, idempotency_key(request))
+        return await authority.publish_policy(body, idempotency_key(request), principal_of(request))
 
     async def all_of_them(request: Request) -> dict[str, Any]:
         return await authority.policies(read_query(request, PolicyQuery))

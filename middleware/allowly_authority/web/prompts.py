@@ -12,8 +12,10 @@ from allowly_authority.identifiers import is_usable_id
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.problems import gone
 from allowly_authority.web.description import Description
-from allowly_authority.web.endpoint import Endpoint
-from allowly_authority.web.reading import idempotency_key, path_id, read_body
+from allowly_authority.web.endpoint import Endpoint, principal_of
+from allowly_authority.web.reading import idempotency_key, path_id, read_body, read_query
+from allowly_authority.wire.paging import PromptQuery
+from allowly_authority.wire.prompts import PromptPage
 from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
 from allowly_authority.wire.served import ConfirmationStatus, Described, EscalationStatus, Resolved, Settled
 
@@ -39,6 +41,9 @@ _RESOLVE: Final = Description(
     example={"resolution": "approved", "resolved_by": "compliance-1", "note": "within the limit"},
     outcomes=lambda reply: [f"escalation_{reply['status']}"],
 )
+_LIST: Final = Description(
+    "List questions: what waits, the first to run out first", query=PromptQuery, reply=(PromptPage,), extension=True
+)
 _CONFIRMATION: Final = Description("Read how a confirmation stands", reply=(ConfirmationStatus,))
 _ESCALATION: Final = Description("Read how an escalation stands", reply=(EscalationStatus,))
 _LOOK_UP: Final = Description(
@@ -59,11 +64,11 @@ def endpoints(authority: Authority) -> list[Endpoint]:
         nonce = request.path_params["nonce"]
         if not is_usable_id(nonce):
             raise gone()
-        return await authority.settle(nonce, body, idempotency_key(request))
+        return await authority.settle(nonce, body, idempotency_key(request), principal_of(request))
 
     async def resolve(request: Request) -> dict[str, Any]:
         body = await read_body(request, ResolveRequest.model_validate)
-        return await authority.resolve(path_id(request, "escalation_id"), body)
+        return await authority.resolve(path_id(request, "escalation_id"), body, principal_of(request))
 
     async def look_up(request: Request) -> dict[str, Any]:
         return await authority.look_up(await read_body(request, LookupRequest.model_validate))
@@ -74,7 +79,11 @@ def endpoints(authority: Authority) -> list[Endpoint]:
     async def escalation_status(request: Request) -> dict[str, Any]:
         return await authority.escalation_status(path_id(request, "escalation_id"))
 
+    async def some(request: Request) -> dict[str, Any]:
+        return await authority.prompts(read_query(request, PromptQuery), principal_of(request))
+
     return [
+        Endpoint("GET", "/v1/prompts", Operation.LIST_PROMPTS, some, description=_LIST),
         Endpoint("POST", "/v1/confirmations/{nonce}", Operation.CONFIRM, settle, description=_SETTLE),
         Endpoint(
             "GET",

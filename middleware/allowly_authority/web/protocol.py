@@ -119,6 +119,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._on_refused("overloaded")
             self.app = _overloaded
         super().on_headers_complete()
+        # For responses without an end: closing would wait until a client that does not read has read.
+        self.scope["extensions"] = {"allowly.abort": {"abort": self.transport.abort}}
 
     def on_message_complete(self) -> None:
         """End a request's body; the next byte begins a new head."""

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
 import anyio
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from allowly_authority.engine.principals import ANYBODY, Principal
 from allowly_authority.identifiers import is_usable_id
 from allowly_authority.service.problems import ApiProblem, bad_request, invalid, not_found
 from allowly_authority.strict_json import StrictJSONError, parse_json
-from allowly_authority.wire.paging import Query, single_valued
+from allowly_authority.wire.paging import single_valued
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """Longest request body."""
@@ -27,7 +28,7 @@ MAX_KEY_CHARACTERS: Final = 255
 """Longest `Idempotency-Key`."""
 
 BodyT = TypeVar("BodyT")
-QueryT = TypeVar("QueryT", bound=Query)
+QueryT = TypeVar("QueryT", bound=BaseModel)
 
 
 async def read_body(request: Request, read: Callable[[Any], BodyT], *, optional: bool = False) -> BodyT:
@@ -61,7 +62,7 @@ async def read_body(request: Request, read: Callable[[Any], BodyT], *, optional:
 
 
 def read_query(request: Request, model: type[QueryT]) -> QueryT:
-    """Read the query part of a list.
+    """Read the query part.
 
     Raises:
         ApiProblem: 422, it is not what is expected.
@@ -87,7 +88,9 @@ def path_id(request: Request, name: str) -> str:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the `Idempotency-Key`, where one was sent.
+    """Return the `Idempotency-Key`, where one was sent, together with who sent it.
+
+    What one principal has sent is no repetition of what another one did: neither gets the other's reply.
 
     Raises:
         ApiProblem: 400, it is empty, too long, or holds other than printable ASCII.
@@ -95,7 +98,9 @@ def idempotency_key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
     if key is not None and not (1 <= len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()):
         raise bad_request(f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.")
-    return key
+    sender: Principal = request.scope["state"]["principal"]
+    # Neither part can hold the character in between. Those of the workspace key stand alone, as they always did.
+    return key if key is None or sender is ANYBODY else f"{sender.principal_id}\n{key}"
 
 
 def _holds_nul(value: Any) -> bool:

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from allowly_authority.binding import canonical_json, digest_of
-from allowly_authority.engine.values import Prompt
-from allowly_authority.wire.scalars import Identifier, Label, format_timestamp
+from allowly_authority.identifiers import is_usable_id
+from allowly_authority.wire.scalars import Identifier, Label
 
 DEFAULT_PAGE: Final = 50
 """Items of a page where the request does not say."""
@@ -58,7 +58,7 @@ class After:
             at_ms, identifier, of = json.loads(raw)
         except (ValueError, TypeError, RecursionError, binascii.Error):
             raise ValueError("is not a cursor of this list") from None
-        if type(at_ms) is not int or type(identifier) is not str or of != digest or not 0 <= at_ms < 2**53:
+        if type(at_ms) is not int or not is_usable_id(identifier) or of != digest or not 0 <= at_ms < 2**53:
             raise ValueError("is not a cursor of this list")
         return cls(at_ms, identifier)
 
@@ -146,25 +146,6 @@ def page(items: list[dict[str, Any]], query: Query, last: After | None) -> dict[
         "items": items,
         "has_more": last is not None,
         "next_cursor": None if last is None else last.cursor(query),
-    }
-
-
-def prompt_item(prompt: Prompt, now_ms: int) -> dict[str, Any]:
-    """Return one item of `GET /v1/prompts`. A confirmation is named by its monitor id: a list holds no nonces."""
-    named = "confirmation_id" if prompt.kind == "confirm" else "escalation_id"
-    return {
-        named: prompt.prompt_id,
-        "kind": prompt.kind,
-        "authorization_id": prompt.authorization_id,
-        "scope": prompt.scope,
-        "resource": prompt.resource,
-        "status": prompt.state_at(now_ms),
-        "created_at": format_timestamp(prompt.created_ms),
-        "expires_at": format_timestamp(prompt.expires_ms),
-        "escalation_to": prompt.escalation_to,
-        "resolved_by": prompt.resolved_by,
-        "resolved_at": None if prompt.resolved_ms is None else format_timestamp(prompt.resolved_ms),
-        "source_receipt_id": prompt.source_receipt_id,
     }
 
 

@@ -40,6 +40,17 @@ def _small(value: dict[str, Any], what: str) -> dict[str, Any]:
     return value
 
 
+def checked_context(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the context of a check.
+
+    Raises:
+        ValueError: It is too large, or uses a name that replies use themselves.
+    """
+    if value and _RESERVED_CONTEXT & value.keys():
+        raise ValueError("budget, escalation and session_id are reserved names")
+    return _small(value, "context") if value else value
+
+
 class CheckRequest(Body):
     """`POST /v1/check`: may this authorization do these things, to this resource?"""
 
@@ -54,9 +65,7 @@ class CheckRequest(Body):
     @field_validator("context")
     @classmethod
     def _context_is_small(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        if value and _RESERVED_CONTEXT & value.keys():
-            raise ValueError("budget, escalation and session_id are reserved names")
-        return _small(value, "context") if value else value
+        return checked_context(value)
 
     @model_validator(mode="after")
     def _one_dialect(self) -> Self:
@@ -77,6 +86,16 @@ class CheckRequest(Body):
         return (self.scopes if self.actions is None else self.actions) or []
 
 
+class CheckQuery(Body):
+    """The query part of a check.
+
+    Attributes:
+        wait: "true" asks for signed receipts in the reply, where they can be signed.
+    """
+
+    wait: Literal["true", "false"] | None = None
+
+
 class SettleRequest(Body):
     """`POST /v1/confirmations/{nonce}`: what the user said."""
 
@@ -90,10 +109,15 @@ class SettleRequest(Body):
 
 
 class ResolveRequest(Body):
-    """`POST /v1/escalations/{id}/resolve`: what the approver decided."""
+    """`POST /v1/escalations/{id}/resolve`: what the approver decided.
+
+    Attributes:
+        resolved_by: Needed with the workspace key, which tells nobody apart. A principal's key says it better: there
+            it may be left out, and must name the holder.
+    """
 
     resolution: Literal["approved", "rejected"]
-    resolved_by: Label
+    resolved_by: Label | None = None
     note: Annotated[str, Field(max_length=512)] | None = None
 
 

@@ -16,6 +16,7 @@ from allowly_authority.wire.scalars import Dialect, Timestamp
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~:-]{1,256}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Base64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 class Served(BaseModel):
@@ -59,6 +60,21 @@ class PendingReceipt(Served):
     url: str
 
 
+class FlattenedJws(Served):
+    """The evidence of a receipt: a flattened JWS (RFC 7515) over its canonical content."""
+
+    protected: Base64Url
+    payload: Base64Url
+    signature: Base64Url
+
+
+class SignedReceipt(Served):
+    """A receipt with its evidence."""
+
+    status: Literal["signed"]
+    receipt: FlattenedJws
+
+
 class Budget(Served):
     """What a check took from the budget of its authorization, in millionths."""
 
@@ -97,7 +113,7 @@ class PolicyEvaluation(Served):
 
 class _Decided(Served):
     reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    receipt: PendingReceipt
+    receipt: PendingReceipt | SignedReceipt
     budget: Budget | None
     policy_eval: PolicyEvaluation | None = None
 
