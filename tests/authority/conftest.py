@@ -154,6 +154,35 @@ def check(api: Api) -> Callable[..., Awaitable[dict[str, Any]]]:
     return checked
 
 
+@dataclass
+class Holder:
+    """Somebody with a key of their own."""
+
+    key: str
+    key_id: str
+    http: httpx.AsyncClient
+
+    async def send(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, Any]:
+        """Send one request with the key, and return the status and the body of the reply."""
+        extra = {"Authorization": f"Bearer {self.key}"} | ({} if key is None else {"Idempotency-Key": key})
+        with anyio.fail_after(20):
+            reply = await self.http.request(method, path, json=body, headers=extra)
+        return reply.status_code, reply.json() if reply.content else {}
+
+
+@pytest.fixture
+async def holder(api: Api, authority: RunningAuthority) -> AsyncIterator[Callable[..., Awaitable[Holder]]]:
+    """Make a key for somebody, with the workspace key."""
+    async with httpx.AsyncClient(base_url=authority.base_url, trust_env=False) as http:
+
+        async def make(principal_id: str, *roles: str, **more: Any) -> Holder:
+            status, reply = await api("POST", "/v1/keys", {"principal_id": principal_id, "roles": roles, **more})
+            assert status == 201, reply
+            return Holder(reply["key"], reply["key_id"], http)
+
+        yield make
+
+
 Grant = Callable[..., Awaitable[AuthorizationReply]]
 
 

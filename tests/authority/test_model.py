@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 )
 
 from allowly_authority.binding import bound_resource
+from allowly_authority.engine import ANYBODY
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.problems import ApiProblem
 from allowly_authority.store.database import open_database
@@ -110,13 +111,13 @@ class AuthorityMachine(RuleBasedStateMachine):
     def authorize_purse(self) -> str:
         body = {"user_id": "u", "agent_id": "a", "scopes": ["buy"], "expires_at": "2100-01-01T00:00:00Z"}
         request = CreateInline.model_validate(body | {"budget_limit_micros": 20})
-        return self.runner.run(self.authority.create(request, None))["authorization_id"]
+        return self.runner.run(self.authority.create(request, None, ANYBODY))["authorization_id"]
 
     @rule(cost=st.integers(0, 9))
     def buy(self, cost: int) -> None:
         """A budget is the sum of what was reserved or, once it is known, spent."""
         request = CheckRequest(authorization_id=self.purse, scopes=["buy"], estimated_cost_micros=cost)
-        result = self.runner.run(self.authority.check(request, None))["results"]["buy"]
+        result = self.runner.run(self.authority.check(request, None, ANYBODY))["results"]["buy"]
         spent = sum(amount for amount, _ in self.costs.values())
 
         assert result["decision"] == ("allow" if spent + cost <= 20 else "deny")
@@ -129,7 +130,7 @@ class AuthorityMachine(RuleBasedStateMachine):
     def settle_cost(self, back: int, actual: int) -> None:
         receipt = list(self.costs)[-1 - back % len(self.costs)]
         request = SettleBudgetRequest(check_receipt_id=receipt, actual_cost_micros=actual)
-        outcome = self.problem(self.authority.settle_budget(request, None))
+        outcome = self.problem(self.authority.settle_budget(request, None, ANYBODY))
         if self.costs[receipt][1]:
             assert outcome == 409
             return
@@ -189,7 +190,7 @@ class AuthorityMachine(RuleBasedStateMachine):
                 "expires_at": format_timestamp(int((self.now + hours * 3600) * 1000)),
             }
         )
-        reply = self.problem(self.authority.create(request, None))
+        reply = self.problem(self.authority.create(request, None, ANYBODY))
         if replaces in self.revoked:
             assert reply == 409
             return replaces
@@ -247,7 +248,7 @@ class AuthorityMachine(RuleBasedStateMachine):
 
     def ask(self, authorization: str, scope: str, resource: str | None, key: str | None = None) -> str:
         request = CheckRequest(authorization_id=authorization, scopes=[scope], resource=resource)
-        whole = self.runner.run(self.authority.check(request, key))
+        whole = self.runner.run(self.authority.check(request, key, ANYBODY))
         if key is not None and scope != "read":
             self.keys[key] = (request, whole, self.now)
         reply = whole["results"][scope]
@@ -325,7 +326,9 @@ class AuthorityMachine(RuleBasedStateMachine):
         self.settle_one(handle, approved, ttl)
 
     def settle_one(self, handle: str, approved: bool, ttl: int) -> None:
-        outcome = self.problem(self.authority.settle(handle, SettleRequest(approved=approved, ttl_seconds=ttl), None))
+        outcome = self.problem(
+            self.authority.settle(handle, SettleRequest(approved=approved, ttl_seconds=ttl), None, ANYBODY)
+        )
         question = next((a for a in self.asked if a.handle == handle and a.kind == "confirm"), None)
         if question is None or question.state != "pending" or question.expires <= self.now:
             assert outcome == 410
@@ -344,7 +347,7 @@ class AuthorityMachine(RuleBasedStateMachine):
 
     def resolve_one(self, handle: str, resolution: Any, by: str) -> None:
         request = ResolveRequest(resolution=resolution, resolved_by=by)
-        outcome = self.problem(self.authority.resolve(handle, request))
+        outcome = self.problem(self.authority.resolve(handle, request, ANYBODY))
         question = next((a for a in self.asked if a.handle == handle and a.kind == "escalate"), None)
         if question is None:
             assert outcome == 404
@@ -365,7 +368,7 @@ class AuthorityMachine(RuleBasedStateMachine):
     @rule(authorization=authorizations)
     def revoke(self, authorization: str) -> None:
         """I13: from here on nothing is allowed, which `check` goes on to try."""
-        reply = self.problem(self.authority.revoke(authorization, RevokeRequest(), None))
+        reply = self.problem(self.authority.revoke(authorization, RevokeRequest(), None, ANYBODY))
         if authorization in self.revoked:
             assert reply == 409
             return
@@ -408,7 +411,7 @@ class AuthorityMachine(RuleBasedStateMachine):
 
     def repeat(self, request: CheckRequest, key: str) -> None:
         first = self.keys[key]
-        outcome = self.problem(self.authority.check(request, key))
+        outcome = self.problem(self.authority.check(request, key, ANYBODY))
         refused = request.authorization_id in self.revoked or self.expiry[request.authorization_id] <= self.now
         if first[0] != request:
             assert outcome == 409

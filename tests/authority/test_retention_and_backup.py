@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from allowly_authority import AuthorityClient, PromptGone, embedded_authority
 from allowly_authority.binding import bound_resource
+from allowly_authority.engine import ANYBODY
 from allowly_authority.service.authority import Authority
 from allowly_authority.store import queries, retention
 from allowly_authority.store.backup import back_up
@@ -128,7 +129,7 @@ async def test_requests_have_old_rows_removed_in_passing(client, grant, clock, l
     authority = Authority(opened, workspace_key="k" * 40, base_url="http://x", clock=clock)
 
     with anyio.fail_after(10):
-        await authority.check(CheckRequest(authorization_id=authorization_id, scopes=["read"]), None)
+        await authority.check(CheckRequest(authorization_id=authorization_id, scopes=["read"]), None, ANYBODY)
         assert authority._sweep is not None
         await authority._sweep
     left = await ids(opened, prompts, "prompt_id")

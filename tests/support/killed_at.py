@@ -23,6 +23,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from allowly_authority.engine import ANYBODY
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.problems import ApiProblem
 from allowly_authority.store import database, queries
@@ -70,6 +71,7 @@ class Bench:
                 }
             ),
             None,
+            ANYBODY,
         )
         held = {"authorization_id": created["authorization_id"], "key": os.urandom(8).hex()}
         asked = await self.check(authority, held, key=None)
@@ -80,10 +82,11 @@ class Bench:
 
     async def check(self, authority: Authority, held: dict[str, str], key: str | None) -> dict[str, Any]:
         body = {"authorization_id": held["authorization_id"], "scopes": ["send"], "resource": RESOURCE}
-        return (await authority.check(CheckRequest.model_validate(body), key))["results"]["send"]
+        return (await authority.check(CheckRequest.model_validate(body), key, ANYBODY))["results"]["send"]
 
     async def settle(self, authority: Authority, held: dict[str, str]) -> dict[str, Any]:
-        return await authority.settle(held["nonce"], SettleRequest(approved=True, ttl_seconds=300), held["key"])
+        request = SettleRequest(approved=True, ttl_seconds=300)
+        return await authority.settle(held["nonce"], request, held["key"], ANYBODY)
 
     async def act(self, authority: Authority, held: dict[str, str]) -> str:
         try:
