@@ -76,7 +76,7 @@ def authorization_of(row: tuple[Any, ...]) -> Authorization:
 
 
 def insert_authorization(
-    connection: Connection, authorization: Authorization, metadata: Mapping[str, Any], created_by: str | None = None
+    connection: Connection, authorization: Authorization, metadata: Mapping[str, Any], created_by: str
 ) -> None:
     """Record a new authorization."""
     connection.run(
@@ -182,7 +182,7 @@ def settle_confirmation(
     nonce_hash: bytes,
     *,
     approved: bool,
-    resolved_by: str | None = None,
+    resolved_by: str | None,
     grant_expires_ms: int,
     receipt_id: str,
     now_ms: int,
