@@ -9,8 +9,8 @@ from allowly_middleware.pipeline import CallFacts, Operation, Subject
 
 
 async def main(url: str, calls: int) -> None:
-    store = RedisStore.from_url(url)
-    limits = Limits([SlidingWindow(100, 3600), TokenBucket(1, 3600, burst=200)], store=store)
+    store = RedisStore.from_url(url, timeout_seconds=60)
+    limits = Limits([SlidingWindow(100, 3600), TokenBucket(1, 3600, burst=200)], store=store, timeout_seconds=60)
     facts = CallFacts(Operation.TOOL_CALL, "mail", "send", {}, subject=Subject("ada"))
     reasons: list[str] = []
 

@@ -24,7 +24,7 @@ RATES = [
     Rate.window(1, 60),
     Rate.window(3, 60),
     Rate.window(5, 3600),
-    Rate.window(130, 90),
+    Rate.window(9, 90),
     Rate.bucket(1, 60, 1),
     Rate.bucket(7, 60, 3),
     Rate.bucket(3, 3600, 9),
@@ -115,10 +115,10 @@ class Calls(RuleBasedStateMachine):
     @rule(
         who=st.sampled_from("ab"),
         rates=st.lists(st.sampled_from(RATES), min_size=1, max_size=4, unique=True),
-        times=st.sampled_from([1, 1, 2, 5, 150]),
+        times=st.sampled_from([1, 1, 2, 5]),
     )
     def call(self, who: str, rates: list[Rate], times: int) -> None:
-        for _ in range(min(times, 5) if RATES[3] not in rates else times):
+        for _ in range(times):
             self.consume([(who, rate) for rate in rates])
 
     @rule(seconds=st.sampled_from([0.000_001, 1, 8.571_428, 19.999_999, 59.999_999, 60, 89.5, 400, 3600, 100_000]))
@@ -171,4 +171,4 @@ def test_the_redis_store_counts_as_the_model_does(redis_server) -> None:
             self.runner.run(self.client.aclose())
             self.runner.close()
 
-    run_state_machine_as_test(InRedis, settings=settings(max_examples=30, stateful_step_count=20))
+    run_state_machine_as_test(InRedis, settings=settings(max_examples=20, stateful_step_count=20))

@@ -20,7 +20,6 @@ from allowly_middleware.limits import (
     by_subject,
     by_subject_and_tool,
     for_everyone,
-    limits,
 )
 from allowly_middleware.pipeline import ANONYMOUS, CallFacts, Operation, PatternError, Subject
 
@@ -238,12 +237,12 @@ class Faulty:
     [StoreUnavailable("canary"), RuntimeError("canary"), None, [], [Count(True, 1, 0)] * 2, [None], "never"],
     ids=["unavailable", "raises", "nothing", "too few", "too many", "no count", "never"],
 )
-async def test_a_store_that_cannot_count_refuses_and_says_so(outcome, call, caplog, monkeypatch):
+async def test_a_store_that_cannot_count_refuses_and_says_so(outcome, call, caplog):
     """G10: the message says which, and the log holds the kind of failure alone."""
-    monkeypatch.setattr(limits, "STORE_TIMEOUT_SECONDS", 0.01)
+    hurried = Limits([SlidingWindow(5, 60)], store=Faulty(outcome), timeout_seconds=0.01)
 
     with anyio.fail_after(5):
-        decision = await Limits([SlidingWindow(5, 60)], store=Faulty(outcome)).consume(call())
+        decision = await hurried.consume(call())
 
     assert (decision.allowed, decision.reason, decision.retry_after_seconds) == (False, "limit_unavailable", None)
     assert "was not run" in decision.message
@@ -306,6 +305,7 @@ async def test_a_cancelled_call_stays_cancelled(call):
         (lambda: SlidingWindow(1, 60, name="x" * 201), "name"),
         (lambda: Limits([SlidingWindow(1, n) for n in range(1, 66)]), "64"),
         (lambda: MemoryStore(max_cells=0), "max_cells"),
+        (lambda: Limits([], timeout_seconds=0), "above 0"),
         (lambda: Limits([SlidingWindow(1, 60, store=MemoryStore())], store=MemoryStore()), "one store"),
     ],
     ids=itertools.count(),

@@ -23,7 +23,6 @@ from allowly_middleware.limits import (
     StoreUnavailable,
     TokenBucket,
     for_everyone,
-    limits,
 )
 from allowly_middleware.limits.rates import Rate
 from allowly_middleware.limits.redis import DEFAULT_PREFIX
@@ -34,13 +33,14 @@ COUNTING = Path(__file__).with_name("counting_process.py")
 
 
 async def test_64_calls_at_once_get_no_more_than_the_limit(redis_store, call):
-    both = Limits([SlidingWindow(10, 3600), TokenBucket(1, 3600, burst=30)], store=redis_store)
+    limits = [SlidingWindow(10, 3600), TokenBucket(1, 3600, burst=30)]
+    both = Limits(limits, store=redis_store, timeout_seconds=30)
     allowed: list[bool] = []
 
     async def consume() -> None:
         allowed.append(bool(await both.consume(call())))
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             for _ in range(64):
                 group.start_soon(consume)
@@ -129,6 +129,17 @@ async def test_the_longest_rates_are_counted_to_the_digit(redis_store):
     assert third[0].retry_after_us == 31 * 86_400 * 1_000_000 - 2
 
 
+async def test_a_long_log_is_cut_exactly_where_the_window_begins(redis_store, client):
+    """The script reads a log in pieces of a hundred."""
+    window = Rate.window(400, 1000)
+    key = f"{DEFAULT_PREFIX}a"
+    await client.rpush(key, *[(1000 + n) * 1_000_000 for n in range(350)])
+
+    for now, remaining in ((1999, 49), (2000, 49), (2099, 147), (2250, 297), (2349.999_999, 395)):
+        (count,) = await redis_store.consume_many([Charge("a", window)], now=now)
+        assert (now, count.remaining) == (now, remaining)
+
+
 @pytest.mark.parametrize("broken", ["text", "words", "half a bucket"])
 async def test_a_key_that_holds_something_else_refuses_the_call(broken, redis_store, client, call):
     limit = SlidingWindow(3, 60) if broken != "half a bucket" else TokenBucket(3, 60)
@@ -196,20 +207,17 @@ async def test_a_server_that_is_gone_refuses_the_call_and_one_that_is_back_count
     assert [before.reason, during.reason, after.reason] == ["within_limit", "limit_unavailable", "within_limit"]
 
 
-async def test_a_server_that_hangs_refuses_the_call_in_time_and_mixes_no_answers_up(
-    store_and_server, call, monkeypatch
-):
+async def test_a_server_that_hangs_refuses_the_call_in_time_and_mixes_no_answers_up(store_and_server, call):
     """What it answers too late must not be taken for the answer to another call."""
-    monkeypatch.setattr(limits, "STORE_TIMEOUT_SECONDS", 0.05)
     store, server = store_and_server
     limit = Limits([SlidingWindow(3, 60)], store=store)
+    hurried = Limits([SlidingWindow(3, 60)], store=store, timeout_seconds=0.05)
     first = await limit.consume(call("ada"))
 
     server.process.send_signal(signal.SIGSTOP)
     with anyio.fail_after(5):
-        hanging = await limit.consume(call("ada"))
+        hanging = await hurried.consume(call("ada"))
     server.process.send_signal(signal.SIGCONT)
-    monkeypatch.undo()
     other = await limit.consume(call("bob"))
 
     assert (first.remaining, hanging.reason, other.remaining) == (2, "limit_unavailable", 2)

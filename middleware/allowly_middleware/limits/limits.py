@@ -22,7 +22,7 @@ from allowly_middleware.pipeline.patterns import Pattern
 logger = logging.getLogger(__name__)
 
 STORE_TIMEOUT_SECONDS: Final = 1.0
-"""How long a store may take to count one call. After that the call is refused."""
+"""How long a store may take to count one call, by default. After that the call is refused."""
 
 MAX_NAME_CHARACTERS: Final = 200
 """Longest name of a limit."""
@@ -155,13 +155,24 @@ class Limits:
     Args:
         limits: The limits. Those of one name, one rate and one key are one limit and count a call once.
         store: Where all of them count; by default the store that one of them was given, or a `MemoryStore`.
+        timeout_seconds: How long the store may take to count one call; above 0.
 
     Raises:
-        ValueError: There are more than `MAX_CHARGES`, or their stores differ: no step is atomic over two.
+        ValueError: There are more than `MAX_CHARGES`, there is no time, or their stores differ, and no step is
+            atomic over two.
     """
 
-    def __init__(self, limits: Iterable[RateLimit], *, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        limits: Iterable[RateLimit],
+        *,
+        store: Store | None = None,
+        timeout_seconds: float = STORE_TIMEOUT_SECONDS,
+    ) -> None:
         self._limits = tuple(limits)
+        if not timeout_seconds > 0:
+            raise ValueError("timeout_seconds must be above 0")
+        self._timeout_seconds = timeout_seconds
         if len(self._limits) > MAX_CHARGES:
             raise ValueError(f"at most {MAX_CHARGES} limits count one call, not {len(self._limits)}")
         stores = [store] if store is not None else []
@@ -191,7 +202,7 @@ class Limits:
             )
         try:
             charged = {charge.key: (limit, charge) for limit in limits for charge in [limit.charge(facts)]}
-            with anyio.fail_after(STORE_TIMEOUT_SECONDS):
+            with anyio.fail_after(self._timeout_seconds):
                 counts = await self.store.consume_many([charge for _, charge in charged.values()], now=now)
             return decided([limit for limit, _ in charged.values()], counts)
         except Exception as error:  # noqa: BLE001 - a call that could not be counted must not run

@@ -15,8 +15,8 @@ from allowly_middleware.limits.stores import Charge, Count, StoreUnavailable, ch
 MAX_CELLS: Final = 250_000
 """How many calls of sliding windows and buckets that are not full are kept by default, over all counters.
 
-A store this full takes at most about 110 MiB. Then calls that need a new cell are refused until older ones are due: what
-forgot a counter to make room would let its caller begin anew.
+A store this full takes at most about 110 MiB. Then calls that need a new cell are refused until older ones are
+due: what forgot a counter to make room would let its caller begin anew.
 """
 
 SWEPT_PER_CALL: Final = 64

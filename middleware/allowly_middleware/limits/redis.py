@@ -65,12 +65,15 @@ class RedisStore:
         )
 
     @classmethod
-    def from_url(cls, url: str, *, prefix: str = DEFAULT_PREFIX) -> Self:
+    def from_url(
+        cls, url: str, *, prefix: str = DEFAULT_PREFIX, timeout_seconds: float = STORE_TIMEOUT_SECONDS
+    ) -> Self:
         """Make a store with a client of its own, whose waits are short and which repeats nothing by itself.
 
         Args:
             url: `redis://...`, `rediss://...` (TLS) or `unix://...`. It may hold a password; it is never logged.
             prefix: As for the class.
+            timeout_seconds: How long it may take to connect, to find a free connection, and to be answered; each.
 
         Raises:
             ImportError: The package `redis` is missing.
@@ -85,9 +88,9 @@ class RedisStore:
         pool = BlockingConnectionPool.from_url(
             url,
             max_connections=MAX_CONNECTIONS,
-            timeout=STORE_TIMEOUT_SECONDS,
-            socket_timeout=STORE_TIMEOUT_SECONDS,
-            socket_connect_timeout=STORE_TIMEOUT_SECONDS,
+            timeout=timeout_seconds,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
             # A repetition would count the call twice where only the reply was lost.
             retry=Retry(NoBackoff(), 0),
         )
