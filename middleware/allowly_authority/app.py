@@ -13,7 +13,18 @@ from starlette.responses import Response
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
 from allowly_authority.service.problems import ApiProblem
-from allowly_authority.web import authorizations, decisions, events, health, keys, openapi, policies, prompts, receipts
+from allowly_authority.web import (
+    authorizations,
+    bundles,
+    decisions,
+    events,
+    health,
+    keys,
+    openapi,
+    policies,
+    prompts,
+    receipts,
+)
 from allowly_authority.web.endpoint import Endpoint, problem_response
 from allowly_authority.web.guard import Guard
 from allowly_authority.web.hosts import OwnHosts
@@ -22,7 +33,7 @@ from allowly_authority.web.observing import Observed, Watcher
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-_RESOURCES: Final = (decisions, prompts, events, authorizations, keys, policies, receipts)
+_RESOURCES: Final = (decisions, prompts, events, authorizations, keys, policies, bundles, receipts)
 
 
 def create_app(

@@ -23,9 +23,10 @@ from allowly_authority.engine import (
     parse_document,
     replacement_refusal,
 )
+from allowly_authority.wire.bundles import BundleCreateRequest
 from allowly_authority.wire.creation import CreateFromBundle, CreateFromPolicy, CreateInline, parse_creation, shape_of
 from allowly_authority.wire.granted import granted, listed
-from allowly_authority.wire.policies import BundleCreateRequest, PolicyCreateRequest, policy_reply
+from allowly_authority.wire.policies import PolicyCreateRequest, policy_reply
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from allowly_authority.engine import Authorization, Principal
-from allowly_authority.service import authorizations, budgets, keys, policies, prompts
+from allowly_authority.service import authorizations, budgets, bundles, keys, policies, prompts
 from allowly_authority.service.checks import CheckRun, is_stateful
 from allowly_authority.service.clock import Clock
 from allowly_authority.service.explaining import explain_check
@@ -25,10 +25,11 @@ from allowly_authority.store import records
 from allowly_authority.store.port import Connection, Database
 from allowly_authority.store.retention import remove_old_rows
 from allowly_authority.store.schema import StoreError
+from allowly_authority.wire.bundles import BundleCreateRequest
 from allowly_authority.wire.creation import Creation
 from allowly_authority.wire.explaining import ExplainRequest
 from allowly_authority.wire.keys import KeyCreateRequest, KeyQuery
-from allowly_authority.wire.paging import AuthorizationQuery, PolicyQuery, PromptQuery, ReceiptQuery
+from allowly_authority.wire.paging import AuthorizationQuery, BundleQuery, PolicyQuery, PromptQuery, ReceiptQuery
 from allowly_authority.wire.policies import PolicyCreateRequest, SettleBudgetRequest
 from allowly_authority.wire.prompts import WatchQuery
 from allowly_authority.wire.requests import (
@@ -213,6 +214,28 @@ class Authority:
         return await self._apply(
             lambda db, now: policies.archive(db, policy_id, idempotency_key=idempotency_key, now_ms=now)
         )
+
+    async def publish_bundle(
+        self, request: BundleCreateRequest, idempotency_key: str | None, sender: Principal
+    ) -> dict[str, Any]:
+        """Put scopes of an agent under a name; `POST /v1/agent-scope-bundles`."""
+        return await self._apply(
+            lambda db, now: bundles.publish_bundle(db, request, sender, idempotency_key=idempotency_key, now_ms=now)
+        )
+
+    async def archive_bundle(self, bundle_id: str, idempotency_key: str | None) -> dict[str, Any]:
+        """Let no more authorizations be made of a bundle; `DELETE /v1/agent-scope-bundles/{id}`."""
+        return await self._apply(
+            lambda db, now: bundles.archive_bundle(db, bundle_id, idempotency_key=idempotency_key, now_ms=now)
+        )
+
+    async def bundle(self, bundle_id: str) -> dict[str, Any]:
+        """Read a bundle."""
+        return await self._read(lambda db, _: bundles.read_bundle(db, bundle_id))
+
+    async def bundles(self, query: BundleQuery) -> dict[str, Any]:
+        """Read a page of bundles."""
+        return await self._read(lambda db, _: bundles.list_bundles(db, query))
 
     async def policy(self, policy_id: str) -> dict[str, Any]:
         """Read the latest edition of a policy."""

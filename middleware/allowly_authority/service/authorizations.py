@@ -6,6 +6,7 @@ from typing import Any
 
 from allowly_authority.engine import Authorization, Grant, Principal, RuleFault, replacement_refusal
 from allowly_authority.identifiers import new_id
+from allowly_authority.service.bundles import grant_of_named_bundle
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.policies import grant_of_policy
 from allowly_authority.service.problems import conflict, invalid, not_found
@@ -91,8 +92,7 @@ def _wanted(connection: Connection, request: Creation, now_ms: int) -> Grant:
         return request.grant()
     if isinstance(request, CreateFromPolicy):
         return grant_of_policy(connection, request, now_ms)
-    # Refused rather than ignored: what the bundle forbids would be allowed.
-    raise RuleFault(("bundle_id",), "is not known to this authority")
+    return grant_of_named_bundle(connection, request, now_ms)
 
 
 def _replace(

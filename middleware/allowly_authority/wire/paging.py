@@ -129,7 +129,13 @@ class AuthorizationQuery(Query):
 
 
 class PolicyQuery(Query):
-    """`GET /v1/policies`, and bundles."""
+    """`GET /v1/policies`."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = MAX_PAGE
+
+
+class BundleQuery(Query):
+    """`GET /v1/agent-scope-bundles`."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = MAX_PAGE
 

@@ -6,15 +6,12 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from allowly_authority.engine.constraints import ScopeRules, parse_constraints
 from allowly_authority.engine.documents import PolicyDocument, PolicyReference, parse_document
-from allowly_authority.engine.grants import Bundle
-from allowly_authority.engine.limits import MAX_EXPIRY_DAYS
 from allowly_authority.engine.reading import RuleFault
-from allowly_authority.wire.creation import Micros, NamedRules, PolicyId
-from allowly_authority.wire.requests import MAX_AUTHORIZATION_NAMES, Body
+from allowly_authority.wire.creation import Micros, PolicyId
+from allowly_authority.wire.requests import Body
 from allowly_authority.wire.rules import located
-from allowly_authority.wire.scalars import Identifier, Label, Name, format_timestamp
+from allowly_authority.wire.scalars import Identifier, format_timestamp
 
 MAX_DESCRIPTION_CHARACTERS = 2048
 """Longest description of a policy."""
@@ -87,36 +84,6 @@ def policy_reply(
         "created_at": None if created_ms is None else format_timestamp(created_ms),
         "deleted_at": None if deleted_ms is None else format_timestamp(deleted_ms),
     }
-
-
-class BundleCreateRequest(Body):
-    """`POST /v1/agent-scope-bundles`: scopes of an agent under a name (an extension: the contract shows no request)."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    id: Identifier
-    agent_id: Label
-    scopes: Annotated[list[Name | NamedRules], Field(min_length=1, max_length=MAX_AUTHORIZATION_NAMES)]
-    requires_confirm_for: list[Name] | None = None
-    default_expiry_days: Annotated[int, Field(ge=1, le=MAX_EXPIRY_DAYS)] | None = None
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = [item if isinstance(item, str) else item.name for item in self.scopes]
-        if len(set(names)) != len(names) or not set(self.requires_confirm_for or ()) <= set(names):
-            raise ValueError("names must differ, and a rule must name one of them")
-        return self
-
-    def bundle(self) -> Bundle:
-        """Return it as the decision model takes it."""
-        scopes = {
-            item if isinstance(item, str) else item.name: ScopeRules()
-            if isinstance(item, str)
-            else parse_constraints(item.constraints or {})
-            for item in self.scopes
-        }
-        confirm_for = frozenset(self.requires_confirm_for or ())
-        return Bundle(self.id, self.agent_id, scopes, confirm_for, self.default_expiry_days)
 
 
 class SettleBudgetRequest(Body):
