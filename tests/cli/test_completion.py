@@ -47,7 +47,7 @@ def offered(line: str) -> list[str]:
     [
         ("allowly-harness ", COMMANDS),
         ("allowly-harness con", ["connect"]),
-        ("allowly-harness authority ", ["backup", "grant", "serve"]),
+        ("allowly-harness authority ", ["backup", "explain", "grant", "init", "keys", "list", "revoke", "serve"]),
         # Bash splits at the colon and replaces only what follows it.
         ("allowly-harness connect demo:", ["mail", "mail_lowlevel", "mail_fastmcp"]),
         ("allowly-harness connect dem", ["demo:mail", "demo:mail_lowlevel", "demo:mail_fastmcp"]),

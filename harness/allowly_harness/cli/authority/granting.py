@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from allowly_harness.cli.exits import ExitCode, fail
+from allowly_harness.cli.authority.reaching import AUTHORITY_OPTION, operate, print_json
+
+if TYPE_CHECKING:
+    from allowly_authority import AuthorityClient
 
 
 @click.command(short_help="Allow a user some tools, with or without questions.")
@@ -19,7 +22,7 @@ from allowly_harness.cli.exits import ExitCode, fail
     "--escalate", "escalated", multiple=True, metavar="SCOPE=APPROVER", help="Allowed when APPROVER says yes."
 )
 @click.option("--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="How long it holds.")
-@click.option("--authority", "url", metavar="URL", help="The authority.  [default: ALLOWLY_BASE_URL, configuration]")
+@AUTHORITY_OPTION
 def grant(
     user: str,
     agent: str,
@@ -37,14 +40,16 @@ def grant(
     allowly-harness authority grant --user ada --allow read_mail --confirm send_email \\
         --escalate delete_mailbox=compliance
     """
-    from allowly_harness.cli.running import run
-
     pairs = [_target(text) for text in escalated]
     targets = dict(pairs)
     names = [*allowed, *confirmed, *(scope for scope, _ in pairs)]
     if not names or len(set(names)) != len(names):
         raise click.UsageError("name at least one scope, and none of them twice")
-    return run(lambda: _grant(user, agent, names, list(confirmed), targets, days, url))
+
+    async def work(client: AuthorityClient) -> None:
+        await _grant(client, user, agent, names=names, confirmed=list(confirmed), targets=targets, days=days)
+
+    return operate(work, url)
 
 
 def _target(text: str) -> tuple[str, str]:
@@ -55,31 +60,25 @@ def _target(text: str) -> tuple[str, str]:
 
 
 async def _grant(
+    client: AuthorityClient,
     user: str,
     agent: str,
+    *,
     names: list[str],
     confirmed: list[str],
     targets: dict[str, str],
     days: int,
-    url: str | None,
-) -> int:
+) -> None:
     from datetime import UTC, datetime, timedelta
 
-    from allowly_harness.cli.opening import open_authority
-    from allowly_harness.settings import load_settings
-
-    async with open_authority(load_settings(url)) as opened:
-        if opened is None:
-            return fail("no authority is named; use --authority URL or ALLOWLY_BASE_URL", ExitCode.USAGE)
-        created = await opened.client.create_authorization(
-            user_id=user,
-            agent_id=agent,
-            scopes=names,
-            expires_at=datetime.now(UTC) + timedelta(days=days),
-            requires_confirm_for=confirmed,
-            requires_escalation_for=list(targets),
-            escalation_targets=targets,
-        )
+    created = await client.create_authorization(
+        user_id=user,
+        agent_id=agent,
+        scopes=names,
+        expires_at=datetime.now(UTC) + timedelta(days=days),
+        requires_confirm_for=confirmed,
+        requires_escalation_for=list(targets),
+        escalation_targets=targets,
+    )
     expires_at = created.expires_at.isoformat() if created.expires_at else None
-    click.echo(json.dumps({"authorization_id": created.authorization_id, "expires_at": expires_at}))
-    return int(ExitCode.DONE)
+    print_json({"authorization_id": created.authorization_id, "expires_at": expires_at})
