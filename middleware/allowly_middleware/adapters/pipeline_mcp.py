@@ -128,10 +128,13 @@ class McpExchange:
     async def forward(self, arguments: Mapping[str, Any] | None, *, frozen: bool) -> Reply:
         """Hand the request on to the rest of the chain."""
         ctx, call_next = self._with(arguments), self._call_next
-        sealed = _Sealed(ctx) if frozen else None
-        if sealed is not None:
-            call_next = sealed.behind(call_next)
-        if self._pipeline.encloses and frozen:
+        sealed = None
+        if frozen:
+            following, handler = gating.taken_apart(call_next)
+            if following:
+                sealed = _Sealed(ctx, handler)
+                call_next = gating.put_together(following, sealed.look)
+        if frozen and self._pipeline.encloses:
             with permitted(self._permit(ctx.params or {})):
                 result = await call_next(ctx)
         else:
@@ -169,23 +172,18 @@ class McpExchange:
 class _Sealed:
     """Looks at a request again behind the last middleware that follows the pipeline."""
 
-    def __init__(self, ctx: Context) -> None:
+    def __init__(self, ctx: Context, handler: CallNext) -> None:
         self._ctx = ctx
+        self._handler = handler
+        self._before = snapshot(compared(ctx.params or {}))
         self.broken = False
 
-    def behind(self, call_next: CallNext) -> CallNext:
-        """Return the rest of the chain with a second look at its end; unchanged where nothing follows."""
-        following, handler = gating.taken_apart(call_next)
-        if not following:
-            return call_next
-        before = snapshot(compared(self._ctx.params or {}))
-
-        async def look(ctx: Context) -> HandlerResult:
-            if ctx.method == self._ctx.method and before is not None and snapshot(compared(ctx.params or {})) == before:
-                return await handler(ctx)
-            self.broken = True
-            if Operation.of_method(self._ctx.method) is Operation.TOOL_CALL:
-                return CallToolResult.model_validate(CHANGED.tool_result, by_name=False)
-            raise error_of(CHANGED)
-
-        return gating.put_together(following, look)
+    async def look(self, ctx: Context) -> HandlerResult:
+        """Enter the handler, if the request is the one that was decided on."""
+        same = ctx.method == self._ctx.method and self._before is not None
+        if same and snapshot(compared(ctx.params or {})) == self._before:
+            return await self._handler(ctx)
+        self.broken = True
+        if Operation.of_method(self._ctx.method) is Operation.TOOL_CALL:
+            return CallToolResult.model_validate(CHANGED.tool_result, by_name=False)
+        raise error_of(CHANGED)

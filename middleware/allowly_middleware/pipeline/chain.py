@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Generator, Mapping
+from types import CoroutineType
 from typing import Any, cast
 
 from allowly_middleware.pipeline.context import Context
 from allowly_middleware.pipeline.exchange import Exchange
+from allowly_middleware.pipeline.handlers import Registered
 from allowly_middleware.pipeline.operations import Operation
 from allowly_middleware.pipeline.outcomes import (
     CONTINUE,
@@ -23,11 +25,12 @@ from allowly_middleware.pipeline.outcomes import (
     refused,
     text_block,
 )
+from allowly_middleware.pipeline.reporting import Report
 from allowly_middleware.pipeline.routing import Entry
 
 logger = logging.getLogger(__name__)
 
-Core = Callable[[Context], Awaitable[Reply]]
+Core = Callable[[Context, Exchange, Report], Awaitable[Reply]]
 
 
 class Walk:
@@ -38,56 +41,63 @@ class Walk:
         exchange: The same, as the adapter sees it.
         entries: The handlers, in order.
         core: What stands behind the last of them.
+        report: Collects what becomes of the request.
     """
 
-    __slots__ = ("_core", "_ctx", "_entries", "_exchange", "_inner")
+    __slots__ = ("_core", "_ctx", "_entries", "_exchange", "_inner", "_report")
 
-    def __init__(self, ctx: Context, exchange: Exchange, entries: tuple[Entry, ...], core: Core) -> None:
+    def __init__(
+        self, ctx: Context, exchange: Exchange, entries: tuple[Entry, ...], core: Core, report: Report
+    ) -> None:
         self._ctx = ctx
         self._exchange = exchange
         self._entries = entries
         self._core = core
+        self._report = report
         self._inner: BaseException | None = None
 
-    async def run(self, at: int = 0) -> Reply:
-        """Run the handlers from a place on, and what stands behind them.
+    async def run(self, at: int = 0, following: _Next | None = None) -> Reply:
+        """Run the handlers from a place on, and what stands behind them; nothing once a handler has refused.
+
+        Args:
+            at: The place.
+            following: What the handler before has called to go on.
 
         Raises:
             Exception: What stands behind the handlers raised it, and none of them made an answer of it.
         """
-        if at == len(self._entries):
+        ctx = self._ctx
+        if ctx.refusal is not None:
+            reply = refused(ctx.operation, ctx.refusal)
+        elif at == len(self._entries):
             try:
-                return await self._core(self._ctx)
+                reply = await self._core(ctx, self._exchange, self._report)
             except BaseException as error:
                 self._inner = error
                 raise
-        handler = self._entries[at].handler
-        following = _Next(self, at + 1)
+        else:
+            reply = await self._handled(self._entries[at].handler, _Next(self, at + 1))
+        if following is not None:
+            following.seen, following.reply = ctx.refusal, reply
+        return reply
+
+    async def _handled(self, handler: Registered, following: _Next) -> Reply:
         try:
             answer = handler.run(self._ctx, following)
-            if inspect.isawaitable(answer):
+            # By identity first: this runs once for each handler of each request.
+            if type(answer) is CoroutineType or inspect.isawaitable(answer):
                 answer = await answer
-                if isinstance(answer, _Next):
+                if type(answer) is _Next:
                     answer = await answer
+            if type(answer) is Reply:
+                return answer
             return await self._settled(answer, following, handler.name)
         except Exception as error:
             if error is self._inner:
                 raise
             return self._failed(error, handler.name)
 
-    async def step(self, following: _Next) -> Reply:
-        """Go on behind a handler, unless something was refused already."""
-        refusal = self._ctx.refusal
-        if refusal is not None:
-            reply = refused(self._ctx.operation, refusal)
-        else:
-            reply = await self.run(following.at)
-        following.seen, following.reply = self._ctx.refusal, reply
-        return reply
-
     async def _settled(self, answer: Any, following: _Next, name: str) -> Reply:
-        if isinstance(answer, Reply):
-            return answer
         if answer is None or answer is CONTINUE:
             refusal = self._ctx.refusal
             if refusal is not None and refusal is not following.seen:
@@ -158,4 +168,4 @@ class _Next:
         if self._started or not self.called:
             raise NextCalledTwiceError("next() was awaited a second time, or without being called; nothing was run")
         self._started = True
-        return self._walk.step(self).__await__()
+        return self._walk.run(self.at, self).__await__()

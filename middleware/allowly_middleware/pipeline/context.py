@@ -278,6 +278,11 @@ class Context:
         self.refusal = refusal
         return refused(self.operation, refusal)
 
+    def called_by(self, subject: Subject) -> None:
+        """Note who calls; the pipeline does, before any handler runs."""
+        self.subject = subject
+        self.policy = PolicyView(self.policy.policy, subject)
+
     def __repr__(self) -> str:
         return f"<Context {self.operation} {self._exchange.address.server}.{self._exchange.address.target}>"
 

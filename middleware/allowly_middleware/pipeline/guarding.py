@@ -117,7 +117,7 @@ class Guarding:
         """
         decides = not self.is_idle or ctx.ask is not None
         arguments = None
-        if ctx.sent_arguments is not None and (decides or ctx.args_were_read):
+        if (decides or ctx.args_were_read) and ctx.sent_arguments is not None:
             # A copy of its own: whoever holds `ctx.args` can change nothing from here on.
             arguments = copy.deepcopy(dict(ctx.sent_arguments))
         if not decides:

@@ -107,14 +107,18 @@ def of_trusted_proxy(user_header: str, *, proxies: Collection[str], groups_heade
     return resolve
 
 
-async def resolved(resolver: SubjectFn, exchange: Exchange) -> Subject:
+async def resolved(resolver: SubjectFn | None, exchange: Exchange) -> Subject:
     """Return who calls.
+
+    Args:
+        resolver: Finds it out; `None` for the subject of the verified token.
+        exchange: The request.
 
     Raises:
         SubjectUnavailableError: The resolver raised, took too long, or answered with something else.
     """
     try:
-        answer = resolver(Caller(exchange.auth, exchange.transport, exchange.native))
+        answer = (resolver or of_token())(Caller(exchange.auth, exchange.transport, exchange.native))
         if inspect.isawaitable(answer):
             with anyio.fail_after(SUBJECT_TIMEOUT_SECONDS):
                 answer = await answer

@@ -18,7 +18,7 @@ from allowly_middleware.pipeline.explaining import Explanation, explained
 from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.pipeline.guarding import Guarding
 from allowly_middleware.pipeline.handlers import Registered
-from allowly_middleware.pipeline.identity import SubjectFn, SubjectUnavailableError, of_token, resolved
+from allowly_middleware.pipeline.identity import SubjectFn, SubjectUnavailableError, resolved
 from allowly_middleware.pipeline.operations import Operation
 from allowly_middleware.pipeline.outcomes import Refusal, Reply, refused
 from allowly_middleware.pipeline.patterns import Pattern
@@ -94,7 +94,7 @@ class Pipeline(Scope):
         self._guarding = Guarding(
             None if policy is None else Evaluator(policy), counters, gate, asker, authority_decides
         )
-        self._subject = of_token() if subject is None else subject
+        self._subject = subject
         self._observers = Observers(observers)
         self._record_arguments = record_arguments
         self._emitter = Emitter()
@@ -188,19 +188,18 @@ class Pipeline(Scope):
         Raises:
             Exception: What the server raised, unless a handler made an answer of it.
         """
-        try:
-            subject = await resolved(self._subject, exchange)
-        except SubjectUnavailableError:
-            subject = None
-        ctx = Context(exchange, ANONYMOUS if subject is None else subject, self._policy)
+        ctx = Context(exchange, ANONYMOUS, self._policy)
+        if self._subject is not None or exchange.auth.authenticated:
+            try:
+                ctx.called_by(await resolved(self._subject, exchange))
+            except SubjectUnavailableError:
+                ctx.refusal = _NOBODY_KNOWS
         report = Report(ctx, exchange, self._observers, self._emitter, keeps_arguments=self._record_arguments)
+        if not (self._emitter or len(self._observers)):
+            return await self._answered(ctx, exchange, report)
         await report.started()
         try:
-            if subject is None:
-                ctx.refusal = _NOBODY_KNOWS
-                reply = refused(ctx.operation, _NOBODY_KNOWS)
-            else:
-                reply = await self._answered(ctx, exchange, report)
+            reply = await self._answered(ctx, exchange, report)
         except Exception as error:
             await report.finished(None, error)
             raise
@@ -211,16 +210,15 @@ class Pipeline(Scope):
         return reply
 
     async def _answered(self, ctx: Context, exchange: Exchange, report: Report) -> Reply:
+        if ctx.refusal is not None:
+            return refused(ctx.operation, ctx.refusal)
         guarding = self._guarding
-        reply = await guarding.first(ctx, exchange, report)
+        reply = None if self._policy is None else await guarding.first(ctx, exchange, report)
         if reply is None:
             ctx.matched = self._routes.find(ctx.operation, exchange.address.names, ctx.subject)
-
-            async def core(ctx: Context) -> Reply:
-                return await guarding.last(ctx, exchange, report)
-
-            reply = await Walk(ctx, exchange, ctx.matched, core).run()
-            await guarding.filter(ctx, exchange, reply)
+            reply = await Walk(ctx, exchange, ctx.matched, guarding.last, report).run()
+            if self._policy is not None:
+                await guarding.filter(ctx, exchange, reply)
         if ctx.guidance:
             reply.add_guidance(ctx.guidance)
         return reply

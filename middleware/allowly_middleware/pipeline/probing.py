@@ -31,13 +31,14 @@ class PolicyView:
     """What the policy says of one request, and would say of others of the same subject.
 
     Attributes:
+        policy: The policy itself; `None` where none is set.
         verdict: What it said last: for all arguments while handlers run, for the final ones afterwards.
     """
 
-    __slots__ = ("_policy", "_subject", "verdict")
+    __slots__ = ("_subject", "policy", "verdict")
 
     def __init__(self, policy: PolicyLike | None, subject: Subject) -> None:
-        self._policy = policy
+        self.policy = policy
         self._subject = subject
         self.verdict: VerdictLike = NO_POLICY
 
@@ -68,6 +69,6 @@ class PolicyView:
             target: The tool's name, the resource's URI or the prompt's name; `None` for lists.
             operation: What would be asked for.
         """
-        if self._policy is None:
+        if self.policy is None:
             return NO_POLICY
-        return self._policy.can(server, target, operation, subject=self._subject)
+        return self.policy.can(server, target, operation, subject=self._subject)
