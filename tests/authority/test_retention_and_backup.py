@@ -16,10 +16,16 @@ from allowly_authority.service.authority import Authority
 from allowly_authority.store import queries, retention
 from allowly_authority.store.backup import back_up
 from allowly_authority.store.database import open_database
-from allowly_authority.store.retention import PROMPT_LIFE_MS, RECEIPT_LIFE_MS, REPLY_LIFE_MS, remove_old_rows
+from allowly_authority.store.retention import (
+    CHANGE_LIFE_MS,
+    PROMPT_LIFE_MS,
+    RECEIPT_LIFE_MS,
+    REPLY_LIFE_MS,
+    remove_old_rows,
+)
 from allowly_authority.store.schema import StoreError
 from allowly_authority.store.statements import Statement, given
-from allowly_authority.store.tables import prompts, receipts, replies
+from allowly_authority.store.tables import prompt_changes, prompts, receipts, replies
 from allowly_authority.wire.requests import CheckRequest
 
 pytestmark = pytest.mark.anyio
@@ -89,6 +95,20 @@ async def test_the_last_receipt_stays_because_the_clock_never_runs_before_it(dat
     await database.apply(lambda db: remove_old_rows(db, DAY_MS + 2 * RECEIPT_LIFE_MS))
 
     assert await ids(database, receipts, "receipt_id") == [f"{DAY_MS}_2"]
+
+
+async def test_the_record_of_changes_goes_after_a_day_and_its_numbers_are_never_given_again(database):
+    await database.apply(authorization)
+    await database.apply(filled(DAY_MS, count=3))
+
+    await database.apply(lambda db: remove_old_rows(db, DAY_MS + CHANGE_LIFE_MS - 1))
+    before = await ids(database, prompt_changes, "seq")
+    await database.apply(lambda db: remove_old_rows(db, DAY_MS + CHANGE_LIFE_MS))
+    after = await ids(database, prompt_changes, "seq")
+    await database.apply(filled(3 * DAY_MS))
+
+    assert after == before[2:]
+    assert (await ids(database, prompt_changes, "seq"))[-1] > before[-1]
 
 
 async def test_an_approval_that_outlives_its_question_stays_with_it(database):

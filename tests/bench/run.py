@@ -16,7 +16,18 @@ from types import ModuleType
 
 from sampling import Effort, Samples
 
-NAMES = ("ungated", "guarded", "in_memory", "added", "parallel", "startup", "first_paint", "log_scroll")
+NAMES = (
+    "ungated",
+    "guarded",
+    "in_memory",
+    "added",
+    "parallel",
+    "startup",
+    "first_paint",
+    "log_scroll",
+    "inbox",
+    "inbox_postgres",
+)
 SECONDS = 20.0
 """How long each benchmark measures."""
 

@@ -26,4 +26,6 @@ def test_the_benchmarks_print_every_figure():
         "startup",
         "first_paint",
         "log_scroll",
+        "inbox",
+        "inbox_postgres",
     }

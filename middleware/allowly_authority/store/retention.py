@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from allowly_authority.store.port import Connection
 from allowly_authority.store.statements import Statement, given, word
-from allowly_authority.store.tables import daily_counts, prompts, receipts, replies, reservations
+from allowly_authority.store.tables import daily_counts, prompt_changes, prompts, receipts, replies, reservations
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
@@ -24,6 +24,9 @@ PROMPT_LIFE_MS: Final = 30 * _DAY_MS
 
 RECEIPT_LIFE_MS: Final = 400 * _DAY_MS
 """How long a receipt is kept: a year, and time to look at it."""
+
+CHANGE_LIFE_MS: Final = _DAY_MS
+"""How long it is on record what became of a question, for a stream that was lost and is gone on with."""
 
 COUNT_LIFE_MS: Final = _DAY_MS
 """How long after its end the count of a day is kept: a clock that goes back by less finds it again."""
@@ -99,27 +102,22 @@ REMOVE_RESERVATIONS: Final = Statement(
     .returning(word("removed"))
 )
 
-# Numbers grow with time, so that the first ones are the oldest and no index by time is needed.
-_FIRST_RECEIPTS: Final = (
-    sa.select(receipts.c.seq, receipts.c.issued_ms)
-    .order_by(receipts.c.seq)
-    .limit(_LIMIT)
-    .offset(_START)
-    .subquery("first_receipts")
-)
-REMOVE_RECEIPTS: Final = Statement(
-    sa.delete(receipts)
-    .where(
-        receipts.c.seq.in_(
-            sa.select(_FIRST_RECEIPTS.c.seq).where(
-                _FIRST_RECEIPTS.c.issued_ms <= _CUTOFF,
-                # The last one stays: the authority's clock never runs before it.
-                _FIRST_RECEIPTS.c.seq < sa.select(sa.func.max(receipts.c.seq)).scalar_subquery(),
-            )
-        )
+
+def _numbered(table: sa.TableClause, time: str) -> Statement:
+    """Remove rows of a table that is in the order of time by its numbers, so that no index by time is needed.
+
+    The last one stays: the authority's clock never runs before the last receipt, and no number is given again.
+    """
+    first = (
+        sa.select(table.c.seq, table.c[time]).order_by(table.c.seq).limit(_LIMIT).offset(_START).subquery("first_rows")
     )
-    .returning(word("removed"))
-)
+    last = sa.select(sa.func.max(table.c.seq)).scalar_subquery()
+    old = sa.select(first.c.seq).where(first.c[time] <= _CUTOFF, first.c.seq < last)
+    return Statement(sa.delete(table).where(table.c.seq.in_(old)).returning(word("removed")))
+
+
+REMOVE_RECEIPTS: Final = _numbered(receipts, "issued_ms")
+REMOVE_CHANGES: Final = _numbered(prompt_changes, "at_ms")
 
 _AGES: Final = (
     (REMOVE_REPLIES, REPLY_LIFE_MS),
@@ -128,6 +126,7 @@ _AGES: Final = (
     # What was reserved stays spent: the budget itself is never removed.
     (REMOVE_RESERVATIONS, RECEIPT_LIFE_MS),
     (REMOVE_RECEIPTS, RECEIPT_LIFE_MS),
+    (REMOVE_CHANGES, CHANGE_LIFE_MS),
 )
 
 
