@@ -43,7 +43,9 @@ export class MailStore {
   /** Return the messages of one mailbox, at most 100; empty where there is none. */
   async read(address: string): Promise<Mail[]> {
     const files = await this.#files(address);
-    const mails = await Promise.all(files.slice(0, MAX_LISTED).map(async (file) => parsed(await readFile(file, "utf8"), address)));
+    const mails = await Promise.all(
+      files.slice(0, MAX_LISTED).map(async (file) => parsed(await readFile(file, "utf8"), address)),
+    );
     return mails.sort((one, other) => (one.subject + one.body < other.subject + other.body ? -1 : 1));
   }
 
@@ -98,6 +100,8 @@ function parsed(source: string, to: string): Mail {
   const header = (name: string): string => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1] ?? "";
   const raw = rest.join("\n\n");
   const body = header("Content-Transfer-Encoding") === "base64" ? Buffer.from(raw, "base64").toString("utf8") : raw;
-  const subject = header("Subject").replace(/^=\?utf-8\?b\?(.*)\?=$/, (_, text: string) => Buffer.from(text, "base64").toString());
+  const subject = header("Subject").replace(/^=\?utf-8\?b\?(.*)\?=$/, (_, text: string) =>
+    Buffer.from(text, "base64").toString(),
+  );
   return { to, subject, body: body.replace(/\n+$/, "") };
 }

@@ -6,6 +6,9 @@ It lies below the virtual environment, where `install.py` puts it; Node is the o
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -42,6 +45,20 @@ class Twin:
     environment: dict[str, str]
     sources: Path = ROOT / "middleware" / "typescript"
     demo: Path = ROOT / "demos" / "typescript" / "mail.ts"
+
+    def run(self, command: list[str], folder: Path, seconds: float, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; what it has started ends with it if it takes too long."""
+        environment = self.environment | more
+        said, errors = subprocess.PIPE, subprocess.STDOUT
+        with subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=said, stderr=errors, text=True, start_new_session=True
+        ) as process:
+            try:
+                printed, _ = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, printed)
 
     def script(self, name: str) -> list[str]:
         """Return the command of a built file, by its path below `dist`."""

@@ -1,8 +1,6 @@
 """Seeded bugs: each guarantee of the TypeScript gate is broken on purpose, and the package's tests must notice."""
 
-import os
 import shutil
-import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +53,13 @@ MUTANTS = {
         "dispatch.ts", "    own = frozen(copied(given ?? {}));", "    own = given ?? {};", "attach"
     ),
     "G2 a wrapping handler may change the call": Mutant(
-        "verdicts.ts", "&& grant.argumentsJson === argumentsJson", "&& grant.argumentsJson !== null", "attach"
+        "verdicts.ts", "&& grant.argumentsJson === argumentsJson", "&& grant.argumentsJson !== null", "wrapped"
     ),
     "G4 a granted run may be repeated": Mutant(
         "dispatch.ts",
         "    const earlier = this.#granted.get(signal);\n    this.#granted.delete(signal);",
         "    const earlier = this.#granted.get(signal);",
-        "attach",
+        "wrapped",
     ),
     "a handler for the rest is not guarded": Mutant(
         "dispatch.ts",
@@ -106,7 +104,9 @@ MUTANTS = {
     "a repetition under another key": Mutant(
         "gate.ts", "idempotencyKey: grant.key };", "idempotencyKey: freshKey() };", "gate"
     ),
-    "a leg keeps its place after it was decided": Mutant("gate.ts", "      if (!decided) {", "      {", "gate"),
+    "a leg keeps its place after it was decided": Mutant(
+        "gate.ts", "      if (!decided) {", "      {", "continuations"
+    ),
     "a place is taken twice": Mutant(
         "continuations.ts",
         "        return place.key;",
@@ -141,7 +141,7 @@ def test_a_mutant_is_killed(twin, tmp_path, name: str) -> None:
         source.write_text(text.replace(old, new), encoding="utf-8")
 
     lenient = ["--noUnusedLocals", "false", "--noUnusedParameters", "false"]
-    built = _run(twin, package, [*twin.npm, "exec", "--", "tsc", "-p", ".", *lenient])
+    built = twin.run([*twin.npm, "exec", "--", "tsc", "-p", ".", *lenient], package, SECONDS)
     tested = _tested(twin, package, mutant.killer)
 
     assert built.returncode == 0, built.stdout
@@ -164,22 +164,4 @@ def _copy(twin, tmp_path: Path) -> Path:
 
 
 def _tested(twin, package: Path, killer: str) -> subprocess.CompletedProcess[str]:
-    return _run(twin, package, [*twin.node, "--test", f"dist/tests/{killer}.test.js"])
-
-
-def _run(twin, package: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    with subprocess.Popen(
-        command,
-        cwd=package,
-        env=twin.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            said, _ = process.communicate(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # the runner's own processes, too
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, said)
+    return twin.run([*twin.node, "--test", f"dist/tests/{killer}.test.js"], package, SECONDS)

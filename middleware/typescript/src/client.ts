@@ -36,8 +36,8 @@ export class AuthorityClient implements Checker {
   readonly #headers: Readonly<Record<string, string>>;
 
   /**
-   * @param options.baseUrl `https`, or `http` to this computer (127.0.0.0/8, ::1, localhost), or `http+unix://` with the
-   *   percent-encoded path of a socket.
+   * @param options.baseUrl `https`, or `http` to this computer (127.0.0.0/8, ::1, localhost), or `http+unix://` with
+   * the percent-encoded path of a socket.
    * @param options.apiKey The workspace key. Kept out of every error and out of what `console.log` shows.
    * @throws {TypeError} The URL or the key is not usable.
    */

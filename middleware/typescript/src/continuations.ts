@@ -1,16 +1,16 @@
 /**
  * Calls that asked their client for input and wait for the next leg.
  *
- * An MCP tool may answer with an input-required result; the client then sends the same call again with the input. Such a
- * leg is checked again, but under the idempotency key of the leg before it, so that the authority repeats its answer and
- * no second approval is used up.
+ * An MCP tool may answer with an input-required result; the client then sends the same call again with the input.
+ * Such a leg is checked again, but under the idempotency key of the leg before it, so that the authority repeats its
+ * answer and no second approval is used up.
  *
- * Which key a leg may use is decided from this table alone, never from what the client sends. A place is made when a leg
- * that was allowed ends by asking for input, and is taken, once, by the leg that brings the same state back for the same
- * check, tool and arguments. So for each approval there is at most one open place, and a finished run leaves none:
- * sending a leg twice, or inventing one, finds no place and is an ordinary call with a fresh key, which asks for an
- * approval of its own. The table lives in the process: a leg that reaches another one, or comes late, is an ordinary
- * call too.
+ * Which key a leg may use is decided from this table alone, never from what the client sends. A place is made when a
+ * leg that was allowed ends by asking for input, and is taken, once, by the leg that brings the same state back for
+ * the same check, tool and arguments. So for each approval there is at most one open place, and a finished run
+ * leaves none: sending a leg twice, or inventing one, finds no place and is an ordinary call with a fresh key, which
+ * asks for an approval of its own. The table lives in the process: a leg that reaches another one, or comes late, is
+ * an ordinary call too.
  */
 
 /** Most legs that are waited for at once. Beyond it the oldest is forgotten and will be asked about again. */

@@ -1,9 +1,9 @@
 /**
  * The place where both SDKs look up who serves a request: the gate stands there.
  *
- * `Protocol` of 1.x and of 2.x keeps one table of handlers and reads it for every request. So a gate in the reading of the
- * table guards what was registered before and what will be registered later, and however it was. None of this is a
- * published interface of the SDKs; that it is as expected is tried out before a server is said to be guarded.
+ * `Protocol` of 1.x and of 2.x keeps one table of handlers and reads it for every request. So a gate in the reading
+ * of the table guards what was registered before and what will be registered later, and however it was. None of this
+ * is a published interface of the SDKs; that it is as expected is tried out before a server is said to be guarded.
  */
 
 import { blockedResult, denied } from "./payload.js";

@@ -1,8 +1,8 @@
 /**
  * One HTTP request and its reply, over Node's own client.
  *
- * Not `fetch`: that follows redirects, unpacks replies and, on some versions and settings, sends the key through a proxy
- * that the environment names. And it does not say whether a request may have left.
+ * Not `fetch`: that follows redirects, unpacks replies and, on some versions and settings, sends the key through a
+ * proxy that the environment names. And it does not say whether a request may have left.
  */
 
 import { Agent as HttpAgent, request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";

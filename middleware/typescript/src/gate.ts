@@ -114,9 +114,7 @@ export class Gate {
     const grant = { tool: facts.tool, argumentsJson, request, key: freshKey() };
     const leg = legOf(grant, facts.requestState);
     const key = facts.continues && argumentsJson !== null ? this.#continuations.take(leg) : undefined;
-    return key === undefined
-      ? await this.#check(grant, signal)
-      : await this.#continue({ ...grant, key }, leg, signal);
+    return key === undefined ? await this.#check(grant, signal) : await this.#continue({ ...grant, key }, leg, signal);
   }
 
   /**
@@ -147,7 +145,8 @@ export class Gate {
   async #check(grant: Grant, signal: AbortSignal): Promise<Verdict> {
     let result: CheckResult;
     try {
-      const ask = (limit: AbortSignal): Promise<CheckResult> => twiceIfHarmless(() => this.#askOnce(grant, limit), limit);
+      const ask = (limit: AbortSignal): Promise<CheckResult> =>
+        twiceIfHarmless(() => this.#askOnce(grant, limit), limit);
       result = await within(this.#checkTimeout, signal, ask);
     } catch (error) {
       signal.throwIfAborted();

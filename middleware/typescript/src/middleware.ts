@@ -20,8 +20,8 @@ export interface AllowlyMCPMiddlewareOptions extends GateOptions {
 
   /**
    * Gives the user of a call, from the facts of it; synchronous or not. Take the user from what the transport has
-   * verified. Where it is not given, the user is the tool argument `user_id`: **an argument is chosen by the caller**, so
-   * whoever can call the tool, a misled language model included, can name any user.
+   * verified. Where it is not given, the user is the tool argument `user_id`: **an argument is chosen by the
+   * caller**, so whoever can call the tool, a misled language model included, can name any user.
    */
   readonly userIdFn?: GateOptions["userIdFn"];
 
@@ -32,8 +32,8 @@ export interface AllowlyMCPMiddlewareOptions extends GateOptions {
   readonly dialect?: GateOptions["dialect"];
 
   /**
-   * Whether an approval opens this one call with exactly these arguments. `false` is what the published middleware does:
-   * a yes then opens the tool, with any arguments, for as long as it lasts.
+   * Whether an approval opens this one call with exactly these arguments. `false` is what the published middleware
+   * does: a yes then opens the tool, with any arguments, for as long as it lasts.
    */
   readonly bindArguments?: boolean | undefined;
 
@@ -60,8 +60,9 @@ export type GuardableServer = { readonly server: object } | { readonly setReques
 /**
  * Asks the authority before every tool call of an MCP server.
  *
- * Blocked calls are answered with an error result that says what was decided; nothing is thrown. What the gate cannot see
- * are calls that the server's own code makes past the SDK, and what a handler does with a call that it was given.
+ * Blocked calls are answered with an error result that says what was decided; nothing is thrown. What the gate
+ * cannot see are calls that the server's own code makes past the SDK, and what a handler does with a call that it
+ * was given.
  */
 export class AllowlyMCPMiddleware {
   readonly #gate: Gate;

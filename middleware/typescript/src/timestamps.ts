@@ -1,7 +1,6 @@
 /** Timestamps of the API: RFC 3339 with a zone, read strictly, written as the payloads have them. */
 
-const TIMESTAMP =
-  /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
+const TIMESTAMP = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:Z|([+-])(\d{2}):(\d{2}))$/;
 
 /**
  * Return a timestamp in UTC with milliseconds, `2026-11-22T10:05:00.000Z`; what is finer is cut off.
@@ -14,7 +13,12 @@ export function inMilliseconds(text: string): string | undefined {
     return undefined;
   }
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as [
-    number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
   const offset = offsetMinutes(parts[8], Number(parts[9] ?? 0), Number(parts[10] ?? 0));
   if (offset === undefined || year < 1 || hour > 23 || minute > 59 || second > 59) {

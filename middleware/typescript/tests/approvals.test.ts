@@ -23,7 +23,16 @@ import { z } from "zod";
 
 import { AllowlyMCPMiddleware } from "../src/index.js";
 import { Authority } from "./support/authority.js";
-import { clientOf2, connection, McpServerOf2, MemoryOf2, type Connection, type Era, type Kind, type Result } from "./support/servers.js";
+import {
+  clientOf2,
+  connection,
+  McpServerOf2,
+  MemoryOf2,
+  type Connection,
+  type Era,
+  type Kind,
+  type Result,
+} from "./support/servers.js";
 
 const PROGRAM = fileURLToPath(new URL("support/program.js", import.meta.url));
 
@@ -50,7 +59,12 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function open(t: TestContext, kind: Kind, transport: "stdio" | "http", era: Era): Promise<[Connection, () => Promise<unknown[]>]> {
+async function open(
+  t: TestContext,
+  kind: Kind,
+  transport: "stdio" | "http",
+  era: Era,
+): Promise<[Connection, () => Promise<unknown[]>]> {
   const runs = join(folder, [kind, transport, era].join("-"));
   const args = [PROGRAM, kind, transport, runs];
   const env = { PATH: process.env["PATH"] ?? "", ALLOWLY_KEY: authority.apiKey, ALLOWLY_BASE_URL: authority.baseUrl };
@@ -66,7 +80,10 @@ async function open(t: TestContext, kind: Kind, transport: "stdio" | "http", era
   t.after(() => client.close());
   const read = async (): Promise<unknown[]> => {
     const lines = await readFile(runs, "utf8").catch(() => "");
-    return lines.split("\n").filter(Boolean).map((line) => (JSON.parse(line) as { text: unknown }).text);
+    return lines
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => (JSON.parse(line) as { text: unknown }).text);
   };
   return [connection(client), read];
 }
@@ -100,7 +117,14 @@ for (const [kind, transport, era] of WAYS) {
     const released = await send("three", boss);
 
     assert.deepEqual(unknown.structuredContent, { decision: "deny", reason: "authorization_not_found" });
-    assert.deepEqual([allowed, asked, other, run, again, refused].map(decision), ["ran", "confirm", "confirm", "ran", "confirm", "confirm"]);
+    assert.deepEqual([allowed, asked, other, run, again, refused].map(decision), [
+      "ran",
+      "confirm",
+      "confirm",
+      "ran",
+      "confirm",
+      "confirm",
+    ]);
     assert.deepEqual([escalated, released].map(decision), ["escalate", "ran"]);
     assert.deepEqual(Object.keys(escalated.structuredContent ?? {}), [
       "decision",
@@ -127,6 +151,7 @@ async function booking(): Promise<{ leg(user: string, more?: object): Promise<Le
     apiKey: authority.apiKey,
     baseUrl: authority.baseUrl,
     authorizationIdFn: (userId) => userId,
+    checkTimeoutMs: 30_000,
   });
   const make = (): McpServerOf2 => {
     const server = new McpServerOf2({ name: "booking", version: "1" });
@@ -150,7 +175,12 @@ async function booking(): Promise<{ leg(user: string, more?: object): Promise<Le
   };
   let id = 0;
   const leg = async (user_id: string, more: object = {}): Promise<Leg> => {
-    const answered = new Promise<{ result: Leg }>((resolve) => (ours.onmessage = (message) => { resolve(message as { result: Leg }); }));
+    const answered = new Promise<{ result: Leg }>(
+      (resolve) =>
+        (ours.onmessage = (message) => {
+          resolve(message as { result: Leg });
+        }),
+    );
     const params = { name: "book", arguments: { user_id, flight: "LH1" }, ...more, _meta };
     id += 1;
     await ours.send({ jsonrpc: "2.0", id, method: "tools/call", params });

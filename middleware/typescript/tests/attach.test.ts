@@ -1,44 +1,36 @@
-/** Where the gate stands: whatever is registered, whenever, and however the SDK is used. */
+/** G2: where the gate stands. Whatever is registered, whenever, and however the SDK is used: what was checked runs. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { CallToolRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 
-import { AllowlyMCPMiddleware, boundResource, canonicalJson, type CallFacts, type CheckInput, type GuardableServer } from "../src/index.js";
+import {
+  AllowlyMCPMiddleware,
+  boundResource,
+  canonicalJson,
+  type CallFacts,
+  type CheckInput,
+  type GuardableServer,
+} from "../src/index.js";
 import { ALLOW, CONFIRM, DENY, guard, Scripted } from "./support/checker.js";
 import {
   addTools,
   build,
   connect,
+  decisionOf,
   empty,
+  GIVEN,
+  inner,
   KINDS,
   McpServerOf1,
   McpServerOf2,
   MemoryOf1,
   MemoryOf2,
   ServerOf1,
-  ServerOf2,
   WAYS,
-  type AnyServer,
   type Arguments,
-  type Era,
 } from "./support/servers.js";
-
-const GIVEN = { user_id: "ada", text: "5" };
-
-/** Guard, call once, and say what came of it. */
-async function decisionOf(server: AnyServer, era: Era = "legacy", given: Arguments = GIVEN): Promise<string> {
-  const client = await connect(server, era);
-  const result = await client.call("send", given);
-  await client.close();
-  return result.isError === true ? String(result.structuredContent?.["decision"]) : "ran";
-}
-
-/** Return what lies inside of a server of either level. */
-function inner(server: AnyServer): ServerOf1 | ServerOf2 {
-  return "server" in server ? server.server : server;
-}
 
 for (const [kind, era] of WAYS) {
   const way = `${kind}, ${era}`;
@@ -234,24 +226,27 @@ for (const kind of KINDS) {
 
   test(`a call that is cancelled during its check does not run: ${kind}`, async () => {
     const runs: unknown[] = [];
-    let decide: (value: unknown) => void = () => undefined;
-    const asked = new Promise<void>((resolve) => {
-      const say = new Promise((answer) => (decide = answer));
-      const checker = new Scripted(() => {
-        resolve();
-        return say;
-      });
-      void connect(guard(checker).attach(build(kind, (tool) => runs.push(tool)))).then((client) => {
-        client.call("send", GIVEN, cancelling.signal).catch(() => undefined);
-      });
-    });
     const cancelling = new AbortController();
-    await asked;
+    let decide: (value: unknown) => void = () => undefined;
+    const said = new Promise((answer) => (decide = answer));
+    const checkInputFn = ({ context }: CallFacts): CheckInput => {
+      const { signal, mcpReq } = context as { signal?: AbortSignal; mcpReq?: { signal: AbortSignal } };
+      (signal ?? mcpReq?.signal)?.addEventListener("abort", () => {
+        decide(ALLOW);
+      });
+      return {};
+    };
+    const checker = new Scripted(() => {
+      cancelling.abort();
+      return said;
+    });
+    const server = guard(checker, { checkInputFn }).attach(build(kind, (tool) => runs.push(tool)));
+    const client = await connect(server);
 
-    cancelling.abort();
+    await assert.rejects(client.call("send", GIVEN, cancelling.signal));
+    await said;
     await new Promise(setImmediate);
-    decide(ALLOW);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await client.close();
 
     assert.deepEqual(runs, []);
   });
@@ -278,72 +273,6 @@ for (const kind of KINDS) {
     assert.equal(checker.asked[0]?.authorizationId, "bob");
     assert.deepEqual([seen[0]?.continues, seen[0]?.requestState], [false, null]);
   });
-
-  test(`a handler that wraps the one in the table cannot change an approved call: ${kind}`, async () => {
-    const runs: Arguments[] = [];
-    const checker = new Scripted(ALLOW, CONFIRM);
-    const server = guard(checker).attach(build(kind, (_, given) => runs.push(given)));
-    wrap(server, (request) => {
-      request.params.arguments = { ...request.params.arguments, text: "999999" };
-      return 1;
-    });
-
-    assert.equal(await decisionOf(server), "confirm");
-    assert.deepEqual(runs, []);
-    assert.equal(checker.asked[1]?.resource, boundResource("send", canonicalJson({ ...GIVEN, text: "999999" })));
-  });
-
-  test(`a handler that wraps the one in the table and changes nothing costs no second check: ${kind}`, async () => {
-    const runs: Arguments[] = [];
-    const checker = new Scripted(ALLOW, DENY);
-    const server = guard(checker).attach(build(kind, (_, given) => runs.push(given)));
-    wrap(server, () => 1);
-
-    assert.equal(await decisionOf(server), "ran");
-    assert.deepEqual([runs.length, checker.asked.length], [1, 1]);
-  });
-
-  test(`a handler that wraps the one in the table and repeats it needs leave for each run: ${kind}`, async () => {
-    const runs: Arguments[] = [];
-    const checker = new Scripted(ALLOW, DENY);
-    const server = guard(checker).attach(build(kind, (_, given) => runs.push(given)));
-    wrap(server, () => 2);
-
-    assert.equal(await decisionOf(server), "deny");
-    assert.deepEqual([runs.length, checker.asked.length], [1, 2]);
-  });
-
-  test(`a handler that wraps the one in the table and calls it twice at once needs leave for each run: ${kind}`, async () => {
-    const runs: Arguments[] = [];
-    const checker = new Scripted(ALLOW, DENY);
-    const server = guard(checker).attach(build(kind, (_, given) => runs.push(given)));
-    wrap(server, () => 2, "at once");
-
-    await decisionOf(server);
-
-    assert.deepEqual([runs.length, checker.asked.length], [1, 2]);
-  });
-}
-
-interface Call {
-  method: string;
-  params: { name: string; arguments: Arguments };
-}
-
-/** Replace the handler of tool calls by one that calls it, as programs do that watch a server. */
-function wrap(server: AnyServer, change: (request: Call) => number, how: "in turn" | "at once" = "in turn"): void {
-  const table = (inner(server) as unknown as { _requestHandlers: Map<string, (request: Call, context: unknown) => unknown> })
-    ._requestHandlers;
-  const old = table.get("tools/call");
-  assert.ok(old);
-  table.set("tools/call", async (request, context) => {
-    const results: unknown[] = [];
-    for (let times = change(request); times > 0; times -= 1) {
-      const result = old(request, context);
-      results.push(how === "in turn" ? await result : result);
-    }
-    return (await Promise.all(results)).at(-1);
-  });
 }
 
 test("a handler that is removed and set again is guarded", async () => {
@@ -361,7 +290,19 @@ test("a handler that is removed and set again is guarded", async () => {
 
 test("what is no server is refused", () => {
   const mine = guard(new Scripted(DENY));
-  for (const wrong of [undefined, null, {}, [], "x", 7, () => undefined, { server: {} }, { server: null }, new Map(), { setRequestHandler() {} }]) {
+  for (const wrong of [
+    undefined,
+    null,
+    {},
+    [],
+    "x",
+    7,
+    () => undefined,
+    { server: {} },
+    { server: null },
+    new Map(),
+    { setRequestHandler() {} },
+  ]) {
     assert.throws(() => mine.attach(wrong as GuardableServer), /takes an McpServer or a Server/);
   }
 });

@@ -1,39 +1,20 @@
-/** Whose call it is, what is asked about it, and that nothing the author's code does opens the gate. */
+/** G10: whose call it is, what is asked about it, and that nothing the author's code does opens the gate. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 
-import { AuthorityError, BOUND, boundResource, canonicalJson, type CallFacts, type CheckInput } from "../src/index.js";
-import { Gate, type GateOptions } from "../src/gate.js";
-import { ALLOW, CONFIRM, DENY, Scripted } from "./support/checker.js";
-
-const NEVER = new AbortController().signal;
-
-function facts(given: Record<string, unknown> = { user_id: "ada" }, more: Partial<CallFacts> = {}): CallFacts {
-  return {
-    tool: "send",
-    arguments: given,
-    authInfo: undefined,
-    sessionId: undefined,
-    context: undefined,
-    continues: false,
-    requestState: null,
-    ...more,
-  };
-}
-
-function gateOf(checker: Scripted, options: Partial<GateOptions> = {}): { gate: Gate; logged: string[] } {
-  const logged: string[] = [];
-  const log = (message: string): void => void logged.push(message);
-  return { gate: new Gate(checker, { authorizationIdFn: (userId) => userId, log, ...options }), logged };
-}
+import { AuthorityError, BOUND, boundResource, canonicalJson, type CheckInput } from "../src/index.js";
+import type { GateOptions } from "../src/gate.js";
+import { ALLOW, facts, gateOf, NEVER, Scripted } from "./support/checker.js";
 
 test("both callbacks may be synchronous or not", async () => {
   for (const give of [(userId: string) => userId, (userId: string) => Promise.resolve(userId)]) {
     const checker = new Scripted(ALLOW);
 
-    const verdict = await gateOf(checker, { authorizationIdFn: give, userIdFn: () => give("bob") }).gate.decide(facts(), NEVER);
+    const verdict = await gateOf(checker, { authorizationIdFn: give, userIdFn: () => give("bob") }).gate.decide(
+      facts(),
+      NEVER,
+    );
 
     assert.ok(verdict.allowed);
     assert.equal(checker.asked[0]?.authorizationId, "bob");
@@ -44,7 +25,10 @@ test("a given user callback replaces the argument", async () => {
   const lookedUp: string[] = [];
   const authorizationIdFn = (userId: string): string => String(lookedUp.push(userId));
 
-  await gateOf(new Scripted(ALLOW), { authorizationIdFn, userIdFn: () => "trusted" }).gate.decide(facts({ user_id: "victim" }), NEVER);
+  await gateOf(new Scripted(ALLOW), { authorizationIdFn, userIdFn: () => "trusted" }).gate.decide(
+    facts({ user_id: "victim" }),
+    NEVER,
+  );
 
   assert.deepEqual(lookedUp, ["trusted"]);
 });
@@ -56,7 +40,10 @@ for (const nobody of [null, undefined, "", "  ", 7, ["ada"], { id: "ada" }, true
     for (const options of [{ userIdFn: () => nobody as string }, {}]) {
       const checker = new Scripted(ALLOW);
 
-      const verdict = await gateOf(checker, { authorizationIdFn, ...options }).gate.decide(facts({ user_id: nobody }), NEVER);
+      const verdict = await gateOf(checker, { authorizationIdFn, ...options }).gate.decide(
+        facts({ user_id: nobody }),
+        NEVER,
+      );
 
       assert.ok(!verdict.allowed);
       assert.deepEqual(verdict.payload, { decision: "deny", reason: "authorization_not_found" });
@@ -158,7 +145,20 @@ test("without binding a check names no resource, and arguments need no canonical
   assert.equal(checker.asked[0]?.resource, null);
 });
 
-for (const value of [NaN, Infinity, "\ud800", 2 ** 53, 1e21, new Date(0), new Map(), () => 1, Symbol("x"), 1n, undefined, [,]]) {
+for (const value of [
+  NaN,
+  Infinity,
+  "\ud800",
+  2 ** 53,
+  1e21,
+  new Date(0),
+  new Map(),
+  () => 1,
+  Symbol("x"),
+  1n,
+  undefined,
+  [,],
+]) {
   test(`arguments that are not sure to be what was sent are denied without a check: ${String(value)}`, async () => {
     const checker = new Scripted(ALLOW);
 
@@ -197,7 +197,12 @@ test("a check input replaces scope, resource, context and label", async () => {
 });
 
 test("a check input that says nothing of the resource keeps the binding", async () => {
-  for (const check of [{}, { scope: "mail.send" }, { resource: BOUND }, { scope: null, context: null, sessionId: null }]) {
+  for (const check of [
+    {},
+    { scope: "mail.send" },
+    { resource: BOUND },
+    { scope: null, context: null, sessionId: null },
+  ]) {
     const checker = new Scripted(ALLOW);
 
     await gateOf(checker, { checkInputFn: () => check as CheckInput }).gate.decide(facts(), NEVER);
@@ -280,7 +285,16 @@ test("a check that takes too long is given up, and told so", async () => {
 });
 
 test("what no authority may say opens nothing", async () => {
-  for (const said of [undefined, null, {}, true, "allow", { decision: "ALLOW" }, { decision: ["allow"] }, { decision: true }]) {
+  for (const said of [
+    undefined,
+    null,
+    {},
+    true,
+    "allow",
+    { decision: "ALLOW" },
+    { decision: ["allow"] },
+    { decision: true },
+  ]) {
     const verdict = await gateOf(new Scripted(() => said)).gate.decide(facts(), NEVER);
 
     assert.ok(!verdict.allowed, JSON.stringify(said));
@@ -315,69 +329,5 @@ test("a setting that cannot work is refused", () => {
   ];
   for (const options of wrong) {
     assert.throws(() => gateOf(checker, options as GateOptions), TypeError, JSON.stringify(options));
-  }
-});
-
-test("a leg that follows is checked under the key of the one before, once", async () => {
-  const checker = new Scripted(ALLOW);
-  const { gate } = gateOf(checker);
-  const next = facts({ user_id: "ada" }, { continues: true, requestState: "asked" });
-  const first = await gate.decide(facts(), NEVER);
-  assert.ok(first.allowed);
-  gate.suspended(first.grant, "asked");
-
-  await gate.decide(next, NEVER);
-  await gate.decide(next, NEVER);
-
-  const [one, two, three] = checker.asked.map((question) => question.idempotencyKey);
-  assert.equal(two, one);
-  assert.notEqual(three, one);
-});
-
-test("a leg of another call, user or state, and one that does not say that it continues, has a key of its own", async () => {
-  const checker = new Scripted(ALLOW);
-  const { gate } = gateOf(checker);
-  const first = await gate.decide(facts(), NEVER);
-  assert.ok(first.allowed);
-  gate.suspended(first.grant, "asked");
-
-  for (const other of [
-    facts({ user_id: "ada", n: 1 }, { continues: true, requestState: "asked" }),
-    facts({ user_id: "eve" }, { continues: true, requestState: "asked" }),
-    facts({ user_id: "ada" }, { continues: true, requestState: "invented" }),
-    facts({ user_id: "ada" }, { continues: true, requestState: null }),
-    facts({ user_id: "ada" }, { continues: true, requestState: "asked", tool: "other" }),
-    facts(),
-  ]) {
-    await gate.decide(other, NEVER);
-  }
-
-  assert.equal(new Set(checker.asked.map((question) => question.idempotencyKey)).size, checker.asked.length);
-});
-
-test("a leg that meets an outage, or is cancelled, keeps its place; one that is decided does not", async () => {
-  for (const [said, keeps] of [
-    [new AuthorityError("rate_limited"), true],
-    [() => sleep(5000, undefined, { ref: false }), true],
-    [DENY, false],
-    [CONFIRM, false],
-  ] as const) {
-    const checker = new Scripted(ALLOW, said, ALLOW);
-    const { gate } = gateOf(checker);
-    const next = facts({ user_id: "ada" }, { continues: true, requestState: "asked" });
-    const first = await gate.decide(facts(), NEVER);
-    assert.ok(first.allowed);
-    gate.suspended(first.grant, "asked");
-    const cancelled = new AbortController();
-    const second = gate.decide(next, cancelled.signal).catch(() => undefined);
-    if (typeof said === "function") {
-      await sleep(1);
-      cancelled.abort();
-    }
-    await second;
-
-    await gate.decide(next, NEVER);
-
-    assert.equal(checker.asked[2]?.idempotencyKey === first.grant.key, keeps);
   }
 });

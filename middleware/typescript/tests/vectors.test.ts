@@ -1,4 +1,4 @@
-/** The same cases with the same outcomes as in Python. */
+/** G9: the same cases with the same outcomes as in Python. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -148,7 +148,6 @@ test("strict JSON", () => {
     }
   }
 });
-
 
 test("timestamps", () => {
   for (const { text, milliseconds } of vectors<{ text: string; milliseconds: string | null }>("timestamps")) {

@@ -43,7 +43,9 @@ export class Authority {
     const line = await new Promise<string>((resolve, reject) => {
       createInterface(started.stdout).once("line", resolve);
       started.once("error", reject);
-      started.once("exit", (code) => { reject(new Error(`the authority ended with ${String(code)}`)); });
+      started.once("exit", (code) => {
+        reject(new Error(`the authority ended with ${String(code)}`));
+      });
     });
     return new Authority((JSON.parse(line) as { base_url: string }).base_url, started, folder);
   }

@@ -1,6 +1,13 @@
 /** An authority in the test's own process, which says what it is told to and notes what it is asked. */
 
-import { AllowlyMCPMiddleware, type AllowlyMCPMiddlewareOptions, type CheckQuestion, type CheckResult } from "../../src/index.js";
+import {
+  AllowlyMCPMiddleware,
+  type AllowlyMCPMiddlewareOptions,
+  type CheckQuestion,
+  type CheckResult,
+  type CallFacts,
+} from "../../src/index.js";
+import { Gate, type GateOptions } from "../../src/gate.js";
 
 export const ALLOW: CheckResult = { decision: "allow", reason: "authorization_granted_scope_active" };
 export const DENY: CheckResult = { decision: "deny", reason: "scope_not_authorized" };
@@ -44,4 +51,28 @@ export function guard(authority: Scripted, options: Partial<AllowlyMCPMiddleware
     log: () => undefined,
     ...options,
   });
+}
+
+/** The signal of a call that nobody cancels. */
+export const NEVER = new AbortController().signal;
+
+/** The facts of a call of `send`. */
+export function facts(given: Record<string, unknown> = { user_id: "ada" }, more: Partial<CallFacts> = {}): CallFacts {
+  return {
+    tool: "send",
+    arguments: given,
+    authInfo: undefined,
+    sessionId: undefined,
+    context: undefined,
+    continues: false,
+    requestState: null,
+    ...more,
+  };
+}
+
+/** A gate whose users are their authorizations, and what it logs. */
+export function gateOf(checker: Scripted, options: Partial<GateOptions> = {}): { gate: Gate; logged: string[] } {
+  const logged: string[] = [];
+  const log = (message: string): void => void logged.push(message);
+  return { gate: new Gate(checker, { authorizationIdFn: (userId) => userId, log, ...options }), logged };
 }

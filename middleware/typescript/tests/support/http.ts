@@ -49,7 +49,9 @@ function overFetch(serve: (request: Request) => Promise<Response>): Handle {
     const method = incoming.method ?? "GET";
     const body = method === "GET" ? {} : { body: Buffer.concat(chunks) };
     const headers = Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]);
-    const answer = await serve(new Request(`http://${String(incoming.headers.host)}${incoming.url ?? ""}`, { method, headers, ...body }));
+    const answer = await serve(
+      new Request(`http://${String(incoming.headers.host)}${incoming.url ?? ""}`, { method, headers, ...body }),
+    );
     outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
     outgoing.end(Buffer.from(await answer.arrayBuffer()));
   };

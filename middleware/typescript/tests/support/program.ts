@@ -11,16 +11,29 @@ import { serveStdio } from "@modelcontextprotocol/server/stdio";
 
 import { AllowlyMCPMiddleware } from "../../src/index.js";
 import { serveHttp } from "./http.js";
-import { build, McpServerOf1, ServerOf1, type AnyServer, type Kind, type McpServerOf2, type ServerOf2 } from "./servers.js";
+import {
+  build,
+  McpServerOf1,
+  ServerOf1,
+  type AnyServer,
+  type Kind,
+  type McpServerOf2,
+  type ServerOf2,
+} from "./servers.js";
 
 const [kind, transport, file] = process.argv.slice(2) as [Kind, string, string];
 const guard = new AllowlyMCPMiddleware({
   apiKey: process.env["ALLOWLY_KEY"] ?? "",
   baseUrl: process.env["ALLOWLY_BASE_URL"],
   authorizationIdFn: (userId) => userId,
+  checkTimeoutMs: 30_000, // how busy the machine is is not what is tested
 });
 const make = (): AnyServer =>
-  guard.attach(build(kind, (_, given) => { appendFileSync(file, `${JSON.stringify(given)}\n`); }));
+  guard.attach(
+    build(kind, (_, given) => {
+      appendFileSync(file, `${JSON.stringify(given)}\n`);
+    }),
+  );
 
 if (transport === "http") {
   process.stdout.write(`${await serveHttp(make)}\n`);

@@ -6,7 +6,11 @@ import { Server as ServerOf1 } from "@modelcontextprotocol/sdk/server/index.js";
 import { McpServer as McpServerOf1 } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { CallToolRequestSchema, ListToolsRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { Client as ClientOf2 } from "@modelcontextprotocol/client";
-import { InMemoryTransport as MemoryOf2, McpServer as McpServerOf2, Server as ServerOf2 } from "@modelcontextprotocol/server";
+import {
+  InMemoryTransport as MemoryOf2,
+  McpServer as McpServerOf2,
+  Server as ServerOf2,
+} from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { z } from "zod";
 
@@ -58,7 +62,11 @@ const SCHEMA = {
 const TOOLS = {
   tools: [
     { name: "send", inputSchema: SCHEMA },
-    { name: "measure", inputSchema: SCHEMA, outputSchema: { type: "object" as const, properties: { length: { type: "number" } } } },
+    {
+      name: "measure",
+      inputSchema: SCHEMA,
+      outputSchema: { type: "object" as const, properties: { length: { type: "number" } } },
+    },
   ],
 };
 
@@ -149,4 +157,20 @@ export function connection(client: ClientOf1 | ClientOf2): Connection {
     },
     close: () => client.close(),
   };
+}
+
+/** What the tools are called with. */
+export const GIVEN = { user_id: "ada", text: "5" };
+
+/** Guard, call once, and say what came of it. */
+export async function decisionOf(server: AnyServer, era: Era = "legacy", given: Arguments = GIVEN): Promise<string> {
+  const client = await connect(server, era);
+  const result = await client.call("send", given);
+  await client.close();
+  return result.isError === true ? String(result.structuredContent?.["decision"]) : "ran";
+}
+
+/** Return what lies inside of a server of either level. */
+export function inner(server: AnyServer): ServerOf1 | ServerOf2 {
+  return "server" in server ? server.server : server;
 }
