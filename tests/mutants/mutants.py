@@ -50,6 +50,21 @@ GROUPS: dict[str, list[str]] = {
     "principals": ["tests/engine/test_principals.py"],
     "stored": ["tests/engine/test_stored.py"],
     "creation": ["tests/engine/test_creation.py"],
+    "counting in memory": ["tests/limits/test_against_a_model.py", "-k", "memory"],
+    "counting in Redis": ["tests/limits/test_against_a_model.py", "-k", "redis"],
+    "limits": ["tests/limits/test_limits.py"],
+    "store in memory": ["tests/limits/test_memory.py"],
+    "store in Redis": ["tests/limits/test_redis.py"],
+    "observers": ["tests/observability/test_observers.py"],
+    "redaction": ["tests/observability/test_redaction.py"],
+    "logs": ["tests/observability/test_logs.py"],
+    "telemetry": ["tests/observability/test_telemetry.py"],
+    "no secret": ["tests/observability/test_no_secret_comes_out.py"],
+    "policy decisions": ["tests/policy/test_deciding.py"],
+    "policy rules": ["tests/policy/test_policies.py"],
+    "policy conditions": ["tests/policy/test_conditions.py"],
+    "policy patterns": ["tests/policy/test_patterns.py"],
+    "policy files": ["tests/policy/test_files.py"],
 }
 """The tests, by what a mutant may name to be killed by."""
 
@@ -106,7 +121,7 @@ def applied(mutant: Mutant, folder: Path) -> None:
         if text.count(patch.old) != 1:
             raise DoesNotApply(f"{patch.path} holds {text.count(patch.old)} times: {patch.old!r}")
         path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
-    changed = sorted({str(folder / patch.path) for patch in mutant.patches})
+    changed = sorted({str(folder / patch.path) for patch in mutant.patches if patch.path.endswith(".py")})
     # A name that no longer exists would be "killed" by any test that runs the line.
     lint = [sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--quiet", "--select", "E9,F821,F823"]
     found = subprocess.run([*lint, *changed], capture_output=True, text=True, check=False) if changed else None
@@ -161,9 +176,11 @@ def main(words: list[str]) -> int:
     import seeded_edges
     import seeded_engine
     import seeded_flow
+    import seeded_limits
+    import seeded_policy
     import seeded_screen
 
-    seeded = (seeded_flow, seeded_edges, seeded_asking, seeded_screen, seeded_engine)
+    seeded = (seeded_flow, seeded_edges, seeded_asking, seeded_screen, seeded_engine, seeded_policy, seeded_limits)
     everything = [mutant for module in seeded for mutant in module.MUTANTS]
     chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]
     used = sorted({killer for mutant in chosen for killer in mutant.killers})
