@@ -19,7 +19,6 @@ from allowly_middleware.policy.reading import read_effect
 from allowly_middleware.policy.rules import ASKABLE, MAX_RULES, Rule, RuleRef
 from allowly_middleware.policy.verdicts import CANNOT_ASK, MALFORMED_REQUEST, ONLY_TRIED, Reason, Verdict
 
-_GOVERNED: Final = ASKABLE | {Operation.COMPLETE}
 _SUBSCRIBE: Final = "resources/subscribe"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -164,7 +163,7 @@ class PolicySet:
                 arguments can get, so a denial holds for all of them.
         """
         operations, arguments_known, askable = _governing(facts, arguments_known=arguments_known)
-        needs_permission = operations[0] in _GOVERNED
+        needs_permission = operations[0] in ASKABLE
         # The annotation of a target is not enforced by anybody: a request comes from outside.
         if needs_permission and not isinstance(facts.target, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             return MALFORMED_REQUEST
