@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
@@ -58,16 +60,25 @@ def create_app(
     endpoints = [endpoint for resource in _RESOURCES for endpoint in resource.endpoints(authority)]
     endpoints += [*health.endpoints(watched), *further]
     endpoints += openapi.endpoints(endpoints)
-    app = Starlette(
-        routes=[endpoint.route() for endpoint in endpoints], exception_handlers={HTTPException: _no_such_route}
-    )
+    routes = [endpoint.route() for endpoint in endpoints]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_route(routes)})
     app.router.redirect_slashes = False
     open_paths = frozenset(endpoint.path for endpoint in endpoints if endpoint.operation is None)
     guarded = Guard(app, api_key=api_key, find_holder=authority.holder_of, hosts=hosts, open_paths=open_paths)
     return Observed(guarded, watchers) if watchers else guarded
 
 
-async def _no_such_route(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    code = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request")
-    return problem_response(ApiProblem(status, code, "There is nothing of this name here."))
+def _no_such_route(routes: Sequence[Route]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return what answers requests that no route takes."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        code = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request")
+        response = problem_response(ApiProblem(status, code, "There is nothing of this name here."))
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            # Each method of a path has a route of its own, and Starlette names those of the first one only.
+            fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+            response.headers["Allow"] = ", ".join(sorted({name for route in fitting for name in route.methods or ()}))
+        return response
+
+    return answer

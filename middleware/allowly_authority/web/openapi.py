@@ -14,7 +14,6 @@ from importlib import metadata
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +22,7 @@ from allowly_authority.identifiers import MAX_ID_CHARACTERS
 from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import Endpoint
 from allowly_authority.web.reading import MAX_BODY_BYTES, MAX_KEY_CHARACTERS
+from allowly_authority.web.schemas import query_parameters, reference_to, schemas_of
 from allowly_authority.wire.served import ErrorBody
 
 EXTENSION: Final = "x-allowly-extension"
@@ -30,7 +30,6 @@ EXTENSION: Final = "x-allowly-extension"
 
 _DESCRIPTION: Final = Description("Read this description", extension=True)
 _PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
-_SCHEMAS: Final = "#/components/schemas/{model}"
 _NO_CONTENT: Final = 204
 
 _MEANINGS: Final[Mapping[int, str]] = {
@@ -71,7 +70,6 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """Return the description of endpoints; those without a description are left out."""
     told = [(endpoint, endpoint.description) for endpoint in endpoints if endpoint.description is not None]
     models = {model: None for _, said in told for model in (*said.body, *said.reply)} | {ErrorBody: None}
-    _, schemas = models_json_schema([(model, "validation") for model in models], ref_template=_SCHEMAS)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint, said in told:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, said)
@@ -86,7 +84,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": {name: _told(schema) for name, schema in schemas["$defs"].items()},
+            "schemas": schemas_of(list(models)),
             "responses": {"Refused": _refusal("The request was refused")},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A key of the authority."}},
         },
@@ -139,24 +137,7 @@ def _parameters(endpoint: Endpoint, said: Description) -> list[dict[str, Any]]:
                 "schema": {"type": "string", "pattern": rf"^[ -~]{{1,{MAX_KEY_CHARACTERS}}}$"},
             }
         )
-    return found + ([] if said.query is None else _query(said.query))
-
-
-def _query(model: type[BaseModel]) -> list[dict[str, Any]]:
-    schema = _told(model.model_json_schema(ref_template=_SCHEMAS))
-    found: list[dict[str, Any]] = []
-    for name, value in schema["properties"].items():
-        # What is left out is null; nothing in a query part is.
-        options = [option for option in value.get("anyOf", [value]) if option.get("type") != "null"]
-        extra = {key: part for key, part in value.items() if key in {"description", "default"} and part is not None}
-        shown = options[0] if len(options) == 1 else {"anyOf": options}
-        parameter = {"name": name, "in": "query", "schema": {**_plain(shown), **_plain(extra)}}
-        found.append(parameter | ({"description": extra["description"]} if "description" in extra else {}))
-    return found
-
-
-def _plain(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: part for key, part in schema.items() if key not in {"title", "description"}}
+    return found + ([] if said.query is None else query_parameters(said.query))
 
 
 def _responses(endpoint: Endpoint, said: Description) -> dict[str, Any]:
@@ -189,23 +170,9 @@ def _refusals(endpoint: Endpoint, said: Description) -> set[int]:
 
 
 def _refusal(meaning: str) -> dict[str, Any]:
-    schema = {"$ref": _SCHEMAS.format(model=ErrorBody.__name__)}
-    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+    return {"description": meaning, "content": {"application/json": {"schema": reference_to(ErrorBody)}}}
 
 
 def _any_of(models: Sequence[type[BaseModel]]) -> dict[str, Any]:
-    references = [{"$ref": _SCHEMAS.format(model=model.__name__)} for model in models]
+    references = [reference_to(model) for model in models]
     return references[0] if len(references) == 1 else {"anyOf": references}
-
-
-def _told(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema whose properties say what the `Attributes` of the model's docstring say of them."""
-    said, _, attributes = str(schema.get("description", "")).partition("\n\nAttributes:")
-    found = re.findall(r"^    (\w+): (.*(?:\n     .*)*)", attributes, re.MULTILINE)
-    texts = {name: " ".join(text.split()) for name, text in found}
-    properties = {
-        name: {**value, "description": texts[name]} if name in texts and "$ref" not in value else value
-        for name, value in schema.get("properties", {}).items()
-    }
-    told = {**schema, "properties": properties} if properties else dict(schema)
-    return {**told, "description": " ".join(said.split())} if said else told
