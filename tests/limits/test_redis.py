@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 from allowly_middleware.limits import (
     Charge,
     Limits,
+    RateLimit,
     RedisStore,
     SlidingWindow,
     StoreUnavailable,
@@ -32,9 +33,14 @@ MINUTE, BUCKET = Rate.window(3, 60), Rate.bucket(3, 60, 3)
 COUNTING = Path(__file__).with_name("counting_process.py")
 
 
+def patient(limits: list[RateLimit], store: RedisStore) -> Limits:
+    """Return limits that a busy machine does not make give up."""
+    return Limits(limits, store=store, timeout_seconds=20)
+
+
 async def test_64_calls_at_once_get_no_more_than_the_limit(redis_store, call):
     limits = [SlidingWindow(10, 3600), TokenBucket(1, 3600, burst=30)]
-    both = Limits(limits, store=redis_store, timeout_seconds=30)
+    both = patient(limits, redis_store)
     allowed: list[bool] = []
 
     async def consume() -> None:
@@ -107,7 +113,7 @@ async def test_a_counter_is_gone_as_soon_as_it_is_as_good_as_new(rate, redis_sto
 
 
 async def test_the_names_of_keys_tell_nobody_who_called(redis_store, client, call):
-    await Limits([SlidingWindow(3, 60), SlidingWindow(9, 60, key=for_everyone)], store=redis_store).consume(call("ada"))
+    await patient([SlidingWindow(3, 60), SlidingWindow(9, 60, key=for_everyone)], redis_store).consume(call("ada"))
 
     keys = await client.keys("*")
     assert len(keys) == 2
@@ -151,7 +157,7 @@ async def test_a_key_that_holds_something_else_refuses_the_call(broken, redis_st
     else:
         await client.hset(key, "lack", "-inf")
 
-    decision = await Limits([limit], store=redis_store).consume(call())
+    decision = await patient([limit], redis_store).consume(call())
 
     assert decision.reason == "limit_unavailable"
 
@@ -189,14 +195,14 @@ async def test_an_answer_that_makes_sense_is_taken():
 @pytest.fixture
 async def store_and_server(start_redis) -> AsyncIterator[tuple[RedisStore, Any]]:
     server = start_redis()
-    store = RedisStore.from_url(server.url)
+    store = RedisStore.from_url(server.url, timeout_seconds=20)
     yield store, server
     await store.aclose()
 
 
 async def test_a_server_that_is_gone_refuses_the_call_and_one_that_is_back_counts(store_and_server, call):
     store, server = store_and_server
-    limit = Limits([SlidingWindow(3, 60)], store=store)
+    limit = patient([SlidingWindow(3, 60)], store)
     before = await limit.consume(call())
 
     server.stop()
@@ -210,7 +216,7 @@ async def test_a_server_that_is_gone_refuses_the_call_and_one_that_is_back_count
 async def test_a_server_that_hangs_refuses_the_call_in_time_and_mixes_no_answers_up(store_and_server, call):
     """What it answers too late must not be taken for the answer to another call."""
     store, server = store_and_server
-    limit = Limits([SlidingWindow(3, 60)], store=store)
+    limit = patient([SlidingWindow(3, 60)], store)
     hurried = Limits([SlidingWindow(3, 60)], store=store, timeout_seconds=0.05)
     first = await limit.consume(call("ada"))
 
@@ -226,14 +232,14 @@ async def test_a_server_that_hangs_refuses_the_call_in_time_and_mixes_no_answers
 async def test_nobody_at_the_address_refuses_the_call(tmp_path, call):
     store = RedisStore.from_url(f"unix://{tmp_path}/none.sock")
 
-    assert (await Limits([SlidingWindow(3, 60)], store=store).consume(call())).reason == "limit_unavailable"
+    assert (await patient([SlidingWindow(3, 60)], store).consume(call())).reason == "limit_unavailable"
     await store.aclose()
 
 
 async def test_a_password_in_the_address_stays_out_of_the_log(tmp_path, call, caplog):
     store = RedisStore.from_url(f"unix://:canary@{tmp_path}/none.sock")
 
-    assert (await Limits([SlidingWindow(3, 60)], store=store).consume(call())).reason == "limit_unavailable"
+    assert (await patient([SlidingWindow(3, 60)], store).consume(call())).reason == "limit_unavailable"
     await store.aclose()
     assert "canary" not in caplog.text
     assert "canary" not in repr(store)
@@ -269,7 +275,7 @@ async def cluster_node(start_redis) -> AsyncIterator[Redis]:
 
 async def test_a_cluster_counts_all_limits_of_a_call_in_one_step(cluster_node, call):
     store = RedisStore(cluster_node, prefix="mine")
-    both = Limits([SlidingWindow(1, 60), SlidingWindow(2, 60, key=for_everyone)], store=store)
+    both = patient([SlidingWindow(1, 60), SlidingWindow(2, 60, key=for_everyone)], store)
 
     decisions = [await both.consume(call(who)) for who in ("ada", "ada", "bob", "eve")]
 
