@@ -78,12 +78,13 @@ class Rules:
         return any(pattern.server.matches(server) for rule in rules for _, pattern in rule.targets)
 
     def summary(self) -> str:
-        """Return how much is allowed and asked, in a few words."""
+        """Return what becomes of tools, in a few words."""
         rules = [rule for policy in self.policies.policies for rule in policy.rules]
-        counted = Counter(rule.says.split()[0] for rule in rules)
+        about_tools = [rule for rule in rules if any(operation is Operation.TOOL_CALL for operation, _ in rule.targets)]
+        counted = Counter(rule.says.split()[0] for rule in about_tools)
         said = [f"{counted[word]} {word}" for word in ("allow", "confirm", "escalate", "deny") if counted[word]]
         default = next((policy.default for policy in self.policies.policies if policy.default), "deny")
-        return f"{', '.join(said) or 'no rules'}; everything else {default}"
+        return f"{', '.join(said) or 'no rule for tools'}; all other tools {default}"
 
     async def follow(self, say: Callable[[str], object]) -> None:
         """Say when a new version of the file is in force, or is not, until cancelled.
