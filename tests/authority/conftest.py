@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from described import Described
 from postgres_cluster import Cluster, NoPostgres
 
 from allowly_authority import AuthorityClient, RunningAuthority, embedded_authority
@@ -110,17 +111,30 @@ def grant_on() -> Callable[[AuthorityClient], Awaitable[str]]:
 Api = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 
+@pytest.fixture(scope="session")
+def descriptions() -> list[Described]:
+    """The description of the API, once somebody has read it."""
+    return []
+
+
 @pytest.fixture
-async def api(authority: RunningAuthority) -> AsyncIterator[Api]:
-    """Send one request with the workspace key, and return the status and the body of the reply."""
+async def api(authority: RunningAuthority, descriptions: list[Described]) -> AsyncIterator[Api]:
+    """Send one request with the workspace key, and return the status and the body of the reply.
+
+    Every reply is held against the description of the API.
+    """
     headers = {"Authorization": f"Bearer {authority.api_key}"}
     async with httpx.AsyncClient(base_url=authority.base_url, headers=headers, trust_env=False) as http:
 
         async def send(method: str, path: str, body: Any = None, *, key: str | None = None) -> tuple[int, Any]:
             extra = {} if key is None else {"Idempotency-Key": key}
             with anyio.fail_after(20):
+                if not descriptions:
+                    descriptions.append(Described((await http.get("/openapi.json")).json()))
                 reply = await http.request(method, path, json=body, headers=extra)
-            return reply.status_code, reply.json() if reply.content else {}
+            found = reply.json() if reply.content else {}
+            assert descriptions[0].faults(method, path, reply.status_code, found) == []
+            return reply.status_code, found
 
         yield send
 
