@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["demo", "connect", "call", "bridge", "approve", "servers", "journal", "authority", "doctor", "completion"]
+COMMANDS = [
+    *("demo", "connect", "call", "bridge", "guard", "policy", "approve", "servers", "journal", "authority"),
+    *("doctor", "completion"),
+]
 PROGRAM = Path(sys.executable).with_name("allowly-harness")
 HEAVY = ("mcp", "textual", "prompt_toolkit", "pydantic", "httpx", "anyio", "allowly_authority.client")
 

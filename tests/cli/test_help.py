@@ -68,6 +68,8 @@ def test_a_newcomer_finds_the_demo_first_and_the_exit_codes_last() -> None:
         "connect",
         "call",
         "bridge",
+        "guard",
+        "policy",
         "approve",
         "servers",
         "journal",

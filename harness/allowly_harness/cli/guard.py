@@ -95,7 +95,7 @@ def guard(
 
     \b
     allowly-harness guard --init -- npx -y @modelcontextprotocol/server-filesystem ~/notes
-    allowly-harness guard --policy policy.toml -- npx -y @modelcontextprotocol/server-filesystem ~/notes
+    allowly-harness guard -- npx -y @modelcontextprotocol/server-filesystem ~/notes
     allowly-harness guard --http 8000 http://127.0.0.1:9000/mcp
     allowly-harness connect --guard -- npx -y @modelcontextprotocol/server-filesystem ~/notes
 
