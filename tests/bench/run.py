@@ -27,6 +27,8 @@ NAMES = (
     "log_scroll",
     "inbox",
     "inbox_postgres",
+    "pipeline",
+    "rules",
 )
 SECONDS = 20.0
 """How long each benchmark measures."""

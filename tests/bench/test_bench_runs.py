@@ -28,4 +28,6 @@ def test_the_benchmarks_print_every_figure():
         "log_scroll",
         "inbox",
         "inbox_postgres",
+        "pipeline",
+        "rules",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.context import ServerRequestContext
@@ -24,13 +25,13 @@ class Attachment:
         self.pipeline = pipeline
         self.server = server
 
-    async def __call__(self, ctx: Any, call_next: Any) -> Any:
+    def __call__(self, ctx: Any, call_next: Any) -> Awaitable[Any]:
         """Handle one message, for either framework."""
         if isinstance(ctx, ServerRequestContext):
-            return await pipeline_mcp.run(self.pipeline, self.server, ctx, call_next)
+            return pipeline_mcp.run(self.pipeline, self.server, ctx, call_next)
         from allowly_middleware.adapters import pipeline_fastmcp
 
-        return await pipeline_fastmcp.run(self, ctx, call_next)
+        return pipeline_fastmcp.run(self, ctx, call_next)
 
     async def check_resource_access(self, context: Any) -> None:
         """Say whether a resource may be read, for FastMCP's metadata of extensions."""

@@ -49,10 +49,10 @@ def native_reply(operation: Operation, result: Any, uri: str | None, refusal: Re
         uri: The resource that was read.
         refusal: Why it is a refusal, where it is one.
     """
-    asked = getattr(result, "input_required", None)
-    if asked is None and isinstance(result, BaseModel | dict | None) and operation not in _DUMPS:
+    if operation not in _DUMPS:
         return reply_of(operation, result, refusal)
-    state = getattr(asked, "request_state", None)
+    asked = _asked(result)
+    state = None if asked is None else asked.request_state
 
     def dump(native: Any) -> dict[str, Any]:
         return _dumped(operation, native, uri)
@@ -157,8 +157,13 @@ _NATIVE: Final[Mapping[Operation, Callable[[Any], Any]]] = {
 }
 
 
+def _asked(native: Any) -> InputRequiredResult | None:
+    """Return what the client is asked for, if this asks. A model answers slowly for a field that it does not have."""
+    return vars(native).get("input_required") if isinstance(native, BaseModel) else None
+
+
 def _dumped(operation: Operation, native: Any, uri: str | None) -> dict[str, Any]:
-    asked = getattr(native, "input_required", None)
+    asked = _asked(native)
     return dumped(asked) if asked is not None else _DUMPS[operation](native, uri)
 
 

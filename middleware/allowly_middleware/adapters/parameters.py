@@ -53,7 +53,7 @@ def arguments_of(operation: Operation, params: Mapping[str, Any]) -> Mapping[str
     arguments = params.get("arguments")
     if arguments is None:
         return {}
-    if not isinstance(arguments, Mapping):
+    if type(arguments) is not dict and not isinstance(arguments, Mapping):
         raise MalformedRequestError("the arguments are no object")
     return cast("Mapping[str, Any]", arguments)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
@@ -13,7 +13,7 @@ from allowly_middleware.adapters import fastmcp as gating
 from allowly_middleware.adapters.callers import auth_of, transport_of
 from allowly_middleware.adapters.fastmcp_replies import adopted, error_reply, finished, native_reply
 from allowly_middleware.adapters.mounts import address_of, addresses_of
-from allowly_middleware.adapters.parameters import MalformedRequestError, arguments_of, compared, target_of
+from allowly_middleware.adapters.parameters import MalformedRequestError, compared, target_of
 from allowly_middleware.adapters.replies import error_of
 from allowly_middleware.pipeline.asked import AskedDeciding
 from allowly_middleware.pipeline.exchange import Address, Ask, Auth, Transport
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from allowly_middleware.middleware import AllowlyMCPMiddleware
 
 _Next = Callable[[Any], Awaitable[Any]]
-_TYPED = frozenset({Operation.TOOL_CALL, Operation.RESOURCE_READ, Operation.PROMPT_GET})
+_NAMES: Final = {"request_state": "requestState", "input_responses": "inputResponses", "meta": "_meta"}
+_WITH_ARGUMENTS: Final = frozenset({Operation.TOOL_CALL, Operation.PROMPT_GET})
+_TYPED: Final = frozenset({Operation.TOOL_CALL, Operation.RESOURCE_READ, Operation.PROMPT_GET})
 
 
 async def run(attachment: Attachment, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
@@ -87,8 +89,7 @@ class FastMCPExchange:
         self.operation = operation
         self.method = context.method or ""
         self.address = address
-        self.raw = _params_of(context.message)
-        self.arguments = arguments_of(operation, self.raw)
+        self.arguments = _arguments_of(operation, context.message)
         self.native = context.fastmcp_context
         self.listed: Any = ()
         self._attachment = attachment
@@ -106,10 +107,15 @@ class FastMCPExchange:
         Raises:
             MalformedRequestError: The parameters are not those of its method.
         """
-        target = target_of(operation, _params_of(context.message))
+        target = _target_of(operation, context.message)
         server = context.fastmcp_context.fastmcp if context.fastmcp_context is not None else None
         address = await address_of(attachment.pipeline, server, attachment.server, operation, target)
         return cls(attachment, operation, context, call_next, address)
+
+    @property
+    def raw(self) -> Mapping[str, Any]:
+        """The parameters of the request."""
+        return _params_of(self._context.message)
 
     @property
     def auth(self) -> Auth:
@@ -159,11 +165,14 @@ class FastMCPExchange:
     async def forward(self, arguments: Mapping[str, Any] | None, *, frozen: bool) -> Reply:
         """Hand the request on to the rest of the chain."""
         context, call_next = self._with(arguments), self._call_next
-        sealed = _Sealed(self._attachment, self.operation, context) if frozen else None
-        if sealed is not None:
-            call_next = sealed.behind(call_next)
+        sealed = None
+        if frozen:
+            following, innermost = gating.taken_apart(call_next)
+            if following or gating.others_follow(self._attachment, self._context):
+                sealed = _Sealed(self.operation, context, innermost if following else None)
+                call_next = gating.put_together(following, sealed.look)
         try:
-            if self._attachment.pipeline.encloses and frozen:
+            if frozen and self._attachment.pipeline.encloses:
                 with permitted(self._permit(context)):
                     result = await call_next(context)
             else:
@@ -218,50 +227,59 @@ class FastMCPExchange:
 
 
 class _Sealed:
-    """Looks at a request again behind the last middleware that follows the pipeline."""
+    """Looks at a request again behind the last middleware that follows the pipeline.
 
-    def __init__(self, attachment: Attachment, operation: Operation, context: MiddlewareContext[Any]) -> None:
-        self._attachment = attachment
+    Args:
+        operation: What is asked for.
+        context: The request as it was decided on.
+        innermost: What serves it; `None` where nobody can tell who follows, and nothing may be run.
+    """
+
+    def __init__(self, operation: Operation, context: MiddlewareContext[Any], innermost: _Next | None) -> None:
         self._operation = operation
-        self._context = context
+        self._innermost = innermost
+        self._before = snapshot(compared(_params_of(context.message)))
         self.broken = False
 
-    def behind(self, call_next: _Next) -> _Next:
-        """Return the rest of the chain with a second look at its end; unchanged where nothing follows."""
-        following, innermost = gating.taken_apart(call_next)
-        if not following:
-            if gating.others_follow(self._attachment, self._context):
-                return self._refuse
-            return call_next
-        before = snapshot(compared(_params_of(self._context.message)))
-
-        async def look(context: Any) -> Any:
-            if before is not None and snapshot(compared(_params_of(context.message))) == before:
-                return await innermost(context)
-            return await self._refuse(context)
-
-        return gating.put_together(following, look)
-
-    async def _refuse(self, _: Any) -> Any:
+    async def look(self, context: Any) -> Any:
+        """Serve the request, if it is the one that was decided on."""
+        unchanged = self._before is not None and snapshot(compared(_params_of(context.message))) == self._before
+        if self._innermost is not None and unchanged:
+            return await self._innermost(context)
         self.broken = True
         if self._operation is Operation.TOOL_CALL:
             return finished(refused(self._operation, CHANGED), "tools/call", ())
         raise error_of(CHANGED)
 
 
+def _target_of(operation: Operation, message: Any) -> str | None:
+    # Every request comes through here, and a model answers slowly for a field that it does not have.
+    match operation:
+        case Operation.TOOL_CALL | Operation.PROMPT_GET:
+            return str(message.name)
+        case Operation.RESOURCE_READ:
+            return str(message.uri)
+        case _:
+            return target_of(operation, _params_of(message))
+
+
+def _arguments_of(operation: Operation, message: Any) -> Mapping[str, Any] | None:
+    if operation not in _WITH_ARGUMENTS:
+        return None
+    arguments: Mapping[str, Any] | None = message.arguments
+    return arguments or {}
+
+
 def _params_of(message: Any) -> Mapping[str, Any]:
     """Return the parameters of a message in the words of the protocol; values are not copied."""
     if isinstance(message, Mapping):
         return message
-    if message is None:
-        return {}
-    inner = getattr(message, "params", None)
-    source = message if inner is None and not hasattr(message, "params") else inner
-    if source is None:
-        return {}
-    found = {name: getattr(source, name, None) for name in ("name", "arguments", "cursor")}
-    uri = getattr(source, "uri", None)
-    found["uri"] = None if uri is None else str(uri)
-    found["requestState"] = getattr(source, "request_state", None)
-    found["inputResponses"] = getattr(source, "input_responses", None)
-    return {name: value for name, value in found.items() if value is not None}
+    fields = _fields(message)
+    if "params" in fields:
+        fields = _fields(fields["params"])
+    named = {_NAMES.get(name, name): value for name, value in fields.items() if value is not None}
+    return {**named, "uri": str(named["uri"])} if "uri" in named else named
+
+
+def _fields(model: Any) -> Mapping[str, Any]:
+    return vars(model) if hasattr(model, "__dict__") else {}

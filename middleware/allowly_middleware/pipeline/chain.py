@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from allowly_middleware.pipeline.context import Context
 from allowly_middleware.pipeline.exchange import Exchange
-from allowly_middleware.pipeline.handlers import Registered
 from allowly_middleware.pipeline.operations import Operation
 from allowly_middleware.pipeline.outcomes import (
     CONTINUE,
@@ -66,6 +65,7 @@ class Walk:
         Raises:
             Exception: What stands behind the handlers raised it, and none of them made an answer of it.
         """
+        # One coroutine for each handler, and no more: whenever the server waits, all of them are gone through.
         ctx = self._ctx
         if ctx.refusal is not None:
             reply = refused(ctx.operation, ctx.refusal)
@@ -76,26 +76,19 @@ class Walk:
                 self._inner = error
                 raise
         else:
-            reply = await self._handled(self._entries[at].handler, _Next(self, at + 1))
+            handler, own = self._entries[at].handler, _Next(self, at + 1)
+            try:
+                answer = handler.run(ctx, own)
+                while type(answer) is CoroutineType or type(answer) is _Next or inspect.isawaitable(answer):
+                    answer = await answer
+                reply = answer if type(answer) is Reply else await self._settled(answer, own, handler.name)
+            except Exception as error:
+                if error is self._inner:
+                    raise
+                reply = self._failed(error, handler.name)
         if following is not None:
             following.seen, following.reply = ctx.refusal, reply
         return reply
-
-    async def _handled(self, handler: Registered, following: _Next) -> Reply:
-        try:
-            answer = handler.run(self._ctx, following)
-            # By identity first: this runs once for each handler of each request.
-            if type(answer) is CoroutineType or inspect.isawaitable(answer):
-                answer = await answer
-                if type(answer) is _Next:
-                    answer = await answer
-            if type(answer) is Reply:
-                return answer
-            return await self._settled(answer, following, handler.name)
-        except Exception as error:
-            if error is self._inner:
-                raise
-            return self._failed(error, handler.name)
 
     async def _settled(self, answer: Any, following: _Next, name: str) -> Reply:
         if answer is None or answer is CONTINUE:
