@@ -179,6 +179,8 @@ def _may_resolve(principal: Principal, escalated: Escalated) -> Refusal | None:
             return _contradiction("must be given: the workspace key tells nobody apart")
         names = {named, named.removeprefix("member:")}
     else:
+        if not principal.is_addressed_by(escalated.target):
+            return _forbidden("This escalation is for somebody else.")
         if named is not None and not principal.is_addressed_by(named):
             return _contradiction("must name the holder of the key")
         names = principal.names
@@ -187,9 +189,7 @@ def _may_resolve(principal: Principal, escalated: Escalated) -> Refusal | None:
         if _is_whole(principal):
             return _contradiction("must be somebody else than who asked")
         return _forbidden("Who asked cannot approve.")
-    if _is_whole(principal) or principal.is_addressed_by(escalated.target):
-        return None
-    return _forbidden("This escalation is for somebody else.")
+    return None
 
 
 def _forbidden(message: str) -> Refusal:

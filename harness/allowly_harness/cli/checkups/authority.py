@@ -14,6 +14,7 @@ from allowly_authority.errors import (
     KeyRejected,
     LookupUnsupported,
     MalformedReply,
+    NotAllowed,
     PromptUnknown,
 )
 from allowly_authority.identifiers import new_id
@@ -58,7 +59,27 @@ async def _look_at(tell: Tell, client: AuthorityClient, base_url: str, where: st
     for finding in findings_of(found, base_url, time.time()):
         tell(finding)
     if not found.problem:
+        role = await _role(client)
+        if role is not None:
+            tell(role)
         tell(await _api(client))
+
+
+async def _role(client: AuthorityClient) -> Finding | None:
+    """Say whose key it is and what it is for; nothing where the authority does not tell."""
+    try:
+        holder = await client.holder()
+    except AuthorityError:
+        return None  # what is wrong with the key or the authority is said by what comes next
+    roles = ", ".join(sorted(holder.roles))
+    if "workspace" in holder.roles:
+        text = "the workspace key: every right, in anybody's name"
+        return Finding.ok("role", text, "make a key of its own for each gate, approver and operator")
+    named = f", also addressed as {', '.join(holder.addresses)}" if holder.addresses else ""
+    text = f"{roles}; {holder.principal_id}{named}"
+    if "approver" in holder.roles:
+        return Finding.ok("role", text)
+    return Finding.warn("role", f"{text}: it can approve nothing", "use the key of an approver where people answer")
 
 
 async def _api(client: AuthorityClient) -> Finding:
@@ -70,6 +91,8 @@ async def _api(client: AuthorityClient) -> Finding:
     except LookupUnsupported:
         text = "this authority cannot tell what a question is about: the card rests on the server's word, and says so"
         return Finding.warn("look-up", text)
+    except NotAllowed:
+        return Finding.warn("look-up", "this key may not ask what a question is about, so that none is put with it")
     except KeyRejected as error:
         return Finding.fail("key", str(error), "use the key of this authority", ExitCode.AUTHORITY_UNREACHABLE)
     except (AuthorityUnavailable, MalformedReply) as error:

@@ -29,9 +29,9 @@ class Finding:
     code: ExitCode = ExitCode.DONE
 
     @classmethod
-    def ok(cls, subject: str, text: str) -> Self:
+    def ok(cls, subject: str, text: str, advice: str = "") -> Self:
         """Nothing is wrong."""
-        return cls("ok", subject, text)
+        return cls("ok", subject, text, advice)
 
     @classmethod
     def warn(cls, subject: str, text: str, advice: str = "") -> Self:
