@@ -56,6 +56,13 @@ def trivial_server() -> Iterator[int]:
 
 
 @contextmanager
+def trivial_starlette() -> Iterator[int]:
+    """Run an endpoint of Starlette that decides nothing; gives its port."""
+    with _serving([str(Path(__file__).with_name("trivial_starlette.py"))]) as line:
+        yield int(line)
+
+
+@contextmanager
 def mcp_server(guarded_by: Authority | None = None) -> Iterator[str]:
     """Run the measured FastMCP server over streamable HTTP; gives its address."""
     options = [] if guarded_by is None else [guarded_by.base_url, "ALLOWLY_KEY", guarded_by.authorization_id]
