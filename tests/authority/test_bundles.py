@@ -22,7 +22,10 @@ BUNDLE: dict[str, Any] = {
 # The oldest SDK sends every key, with null for what is not meant.
 CREATION: dict[str, Any] = {
     **dict.fromkeys(("agent_id", "scopes", "escalation_targets", "budget_limit_micros", "expires_at", "metadata")),
-    "user_id": "usr_7", "bundle_id": "mail-basic", "requires_confirm_for": [], "requires_escalation_for": None,
+    "user_id": "usr_7",
+    "bundle_id": "mail-basic",
+    "requires_confirm_for": [],
+    "requires_escalation_for": None,
 }
 
 

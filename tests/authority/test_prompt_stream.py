@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -13,10 +14,12 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 import httpx
+import psycopg
 import pytest
 
 from allowly_authority import AuthorityClient, embedded_authority
 from allowly_authority.errors import KeyRejected
+from allowly_authority.event_stream import EventReader
 from allowly_authority.service import streaming, watching
 from allowly_authority.waiting import PromptEvent
 from allowly_authority.web import events as served
@@ -24,6 +27,12 @@ from allowly_authority.web import events as served
 pytestmark = pytest.mark.anyio
 on_sqlite = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 """What does not hang on the kind of database is tested on one of them."""
+
+ANOTHER = b"""INSERT INTO prompts (prompt_id, kind, dialect, authorization_id, scope, binding, state, created_ms,
+    expires_ms, single_use, source_receipt_id)
+    SELECT 'cnf_late', kind, dialect, authorization_id, scope, 'other', state, created_ms, expires_ms, single_use,
+    source_receipt_id FROM prompts LIMIT 1"""
+"""Raises a question beside the authority, so that a test decides when it is committed."""
 
 
 @pytest.fixture
@@ -165,19 +174,26 @@ async def test_a_position_that_is_not_of_this_record_begins_with_a_snapshot(ask,
 
 
 @on_sqlite
-async def test_a_large_snapshot_comes_in_pages_and_only_the_last_can_be_gone_on_from(ask, listen, monkeypatch):
+async def test_a_large_snapshot_comes_in_pages_and_only_the_last_can_be_gone_on_from(ask, authority, monkeypatch):
     monkeypatch.setattr(streaming, "SNAPSHOT_PAGE", 2)
     asked = [(await ask())["confirmation_id"] for _ in range(5)]
+    reader, told = EventReader(), []
+    headers = {"Authorization": f"Bearer {authority.api_key}"}
 
-    stream = await listen()
-    pages = [await stream.next() for _ in range(3)]
+    async with (
+        httpx.AsyncClient(base_url=authority.base_url, headers=headers, trust_env=False) as http,
+        http.stream("GET", "/v1/prompts/events") as response,
+    ):
+        with anyio.fail_after(10):
+            async for piece in response.aiter_raw():
+                told += [(event.last_event_id, json.loads(event.data)) for event in reader.feed(piece)]
+                if len(told) == 3:
+                    break
 
-    assert [(page.page, page.has_more, page.event_id is None) for page in pages] == [
-        (1, True, True),
-        (2, True, True),
-        (3, False, False),
-    ]
-    assert [item.prompt_id for page in pages for item in page.items] == asked
+    pages = [page for _, page in told]
+    assert [(page["page"], page["has_more"]) for page in pages] == [(1, True), (2, True), (3, False)]
+    assert [position is None for position, _ in told] == [True, True, False]
+    assert [item["confirmation_id"] for page in pages for item in page["items"]] == asked
 
 
 async def test_changes_of_another_process_are_heard(  # noqa: PLR0917 - fixtures
@@ -324,3 +340,37 @@ async def test_streams_end_cleanly_when_the_authority_stops(location, workspace_
     assert heard[-1] == "ended"
     assert "graceful" not in caplog.text
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
+async def test_what_is_committed_late_is_told_although_later_numbers_were_told_before(
+    ask, listen, postgres_url, authority
+):
+    await ask()
+    stream = await listen()
+    await stream.next()
+    with psycopg.connect(postgres_url.text) as late:
+        # The number is given here, and seen by nobody before the end of the block.
+        late.execute(ANOTHER)
+        soon = await ask()
+        first = await stream.changes(1)
+
+    second = await stream.next()
+
+    assert first == [("created", soon["confirmation_id"])]
+    assert (second.name, second.items[0].prompt_id) == ("created", "cnf_late")
+
+
+@pytest.mark.parametrize("location", ["postgresql"], indirect=True)
+async def test_who_comes_back_also_hears_what_was_committed_late(ask, listen, postgres_url, authority):
+    await ask()
+    stream = await listen()
+    await stream.next()
+    with psycopg.connect(postgres_url.text) as late:
+        late.execute(ANOTHER)
+        await ask()
+        last = await stream.next()
+
+    back = await listen(last_event_id=last.event_id)
+
+    assert ("created", "cnf_late") in await back.changes(2)

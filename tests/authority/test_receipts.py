@@ -133,6 +133,8 @@ async def test_every_decision_and_resolution_leaves_a_receipt_that_verifies(api,
 
     said = [await read_signed(reply["receipt"]["receipt_id"]) for reply in replies]
 
+    _, reply = await api("POST", "/v1/check", {"authorization_id": "auth_nobody", "actions": ["read"]})
+    assert {one["engine_version"] for one in said} == {reply["engine_version"]}
     assert [one["decision"] for one in said] == [
         *("allow", "deny", "confirm", "escalate", "deny"),
         *("confirmation_rejected", "escalation_approved", "budget_settled", "authorization_revoked"),

@@ -50,6 +50,17 @@ GROUPS: dict[str, list[str]] = {
     "principals": ["tests/engine/test_principals.py"],
     "stored": ["tests/engine/test_stored.py"],
     "creation": ["tests/engine/test_creation.py"],
+    "what waits": ["tests/authority/test_prompt_lists.py", "-k", "approver or somebody_else or became_of_them"],
+    "streams": [
+        "tests/authority/test_prompt_stream.py",
+        *("-k", "approver or revoked or runs_out or committed_late or large_snapshot"),
+    ],
+    "receipts": [
+        "tests/authority/test_receipts.py",
+        "-k",
+        "every_decision or rotation or public_keys or stop_no_check",
+    ],
+    "bundles": ["tests/authority/test_bundles.py", "-k", "lists_of_the_request or archived"],
     "counting in memory": ["tests/limits/test_against_a_model.py", "-k", "memory"],
     "counting in Redis": ["tests/limits/test_against_a_model.py", "-k", "redis"],
     "limits": ["tests/limits/test_limits.py"],
@@ -176,11 +187,21 @@ def main(words: list[str]) -> int:
     import seeded_edges
     import seeded_engine
     import seeded_flow
+    import seeded_inbox
     import seeded_limits
     import seeded_policy
     import seeded_screen
 
-    seeded = (seeded_flow, seeded_edges, seeded_asking, seeded_screen, seeded_engine, seeded_policy, seeded_limits)
+    seeded = (
+        seeded_flow,
+        seeded_edges,
+        seeded_asking,
+        seeded_screen,
+        seeded_engine,
+        seeded_policy,
+        seeded_limits,
+        seeded_inbox,
+    )
     everything = [mutant for module in seeded for mutant in module.MUTANTS]
     chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]
     used = sorted({killer for mutant in chosen for killer in mutant.killers})
