@@ -63,7 +63,7 @@ def connect(
     allowly-harness connect demo:mail
     allowly-harness connect http://127.0.0.1:8000/mcp --authority https://api.allowly.ai
     allowly-harness connect --chat -- python my_server.py --verbose
-    allowly-harness connect --guard -- npx -y @modelcontextprotocol/server-filesystem ~/notes
+    allowly-harness connect --guard -- npx -y @modelcontextprotocol/server-filesystem .
     """
     from allowly_harness.cli.guarding import GivenGuard, guarded
     from allowly_harness.cli.naming import code_of, take_server

@@ -94,10 +94,10 @@ def guard(
     approvals. Where no authority is named, one runs inside of this program.
 
     \b
-    allowly-harness guard --init -- npx -y @modelcontextprotocol/server-filesystem ~/notes
-    allowly-harness guard -- npx -y @modelcontextprotocol/server-filesystem ~/notes
+    allowly-harness guard --init -- npx -y @modelcontextprotocol/server-filesystem .
+    allowly-harness guard -- npx -y @modelcontextprotocol/server-filesystem .
     allowly-harness guard --http 8000 http://127.0.0.1:9000/mcp
-    allowly-harness connect --guard -- npx -y @modelcontextprotocol/server-filesystem ~/notes
+    allowly-harness connect --guard -- npx -y @modelcontextprotocol/server-filesystem .
 
     The policy file is read again when it changes; a broken one changes nothing. Whoever can reach the server
     itself needs nobody's yes: take its own entry out of the host's configuration.
