@@ -77,7 +77,7 @@ def call(
 ) -> int:
     """Call one TOOL of SERVER; ask on the terminal if the server demands it.
 
-    SERVER is a URL, a Python or JavaScript file, a command in quotes, demo:NAME, or a name that
+    SERVER is a URL, a Python, JavaScript or TypeScript file, a command in quotes, demo:NAME, or a name that
     allowly-harness servers lists. The result goes to standard output, everything else to standard error.
 
     \b

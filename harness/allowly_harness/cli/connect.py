@@ -54,7 +54,7 @@ def connect(
 ) -> int:
     """Open a session on SERVER: see its tools, call them, answer what it asks.
 
-    SERVER is a URL, a Python or JavaScript file, a command, demo:NAME, or a name that
+    SERVER is a URL, a Python, JavaScript or TypeScript file, a command, demo:NAME, or a name that
     allowly-harness servers lists: NAME, or FILE#NAME where several files have it. Without --tui or --chat the
     full screen is used where the terminal can draw it. Both do the same; --chat is the one that screen
     readers can follow. Colours are left out where NO_COLOR is set.
