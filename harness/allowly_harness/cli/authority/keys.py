@@ -70,7 +70,8 @@ def create(
 
     \b
     allowly-harness authority keys create mail-gate --role gate
-    allowly-harness authority keys create ada --role approver --address compliance --to ada.key
+    allowly-harness authority keys create ada --role approver \\
+        --address compliance --to ada.key
     """
     if len(set(roles)) != len(roles) or ("gate" in roles and len(roles) > 1):
         raise click.UsageError("name each role once, and gate alone: it lies next to the agent")
