@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from allowly_authority.engine import ANYBODY, Escalated, Operation, Principal, may
+from allowly_authority.engine import (
+    ANYBODY,
+    NOBODY,
+    Escalated,
+    Operation,
+    Principal,
+    may,
+    may_at_all,
+    resolver_of,
+)
+
+RIGHTS = {
+    "check": "gate",
+    "settle_budget": "operator",
+    "confirm": "approver",
+    "resolve": "approver",
+    "look_up": "approver",
+    "read_status": "approver operator",
+    "list_prompts": "approver operator",
+    "read_receipts": "approver operator",
+    "read_authorizations": "operator",
+    "create_authorization": "operator",
+    "revoke_authorization": "operator",
+    "read_policies": "operator",
+    "change_policies": "operator",
+    "change_keys": "operator",
+    "explain": "operator",
+}
+"""Which roles give the right to what; written down apart from the program. The workspace key gives every one."""
+
+ROLES = ("gate", "approver", "operator", "workspace")
+NAMES = ("ada", "bob", "compliance", "member:ada", "member:bob", "workspace")
 
 GATE = Principal("gate-1", frozenset({"gate"}))
 ADA = Principal("ada", frozenset({"approver"}), frozenset({"compliance"}))
@@ -84,3 +118,53 @@ def test_a_key_without_roles_does_nothing() -> None:
 
 def test_nothing_is_resolved_without_knowing_what_it_is() -> None:
     assert may(ANYBODY, Operation.RESOLVE) is not None
+
+
+def test_every_set_of_roles_has_the_rights_that_the_table_gives_and_no_other() -> None:
+    assert {operation.value for operation in Operation} == RIGHTS.keys()
+    for size in range(len(ROLES) + 1):
+        for roles in combinations(ROLES, size):
+            principal = Principal("ada", frozenset(roles))
+            for operation in Operation:
+                wanted = "workspace" in roles or bool({*roles} & {*RIGHTS[operation].split()})
+                refusal = may_at_all(principal, operation)
+                assert (refusal is None) is wanted, (roles, operation)
+                assert refusal is None or (refusal.status, refusal.code) == (403, "forbidden")
+                assert (may(principal, operation) is None) is (wanted and operation != "resolve")
+
+
+@given(
+    roles=st.frozensets(st.sampled_from(ROLES)),
+    addresses=st.frozensets(st.sampled_from(NAMES), max_size=2),
+    target=st.sampled_from([None, *NAMES]),
+    requesters=st.frozensets(st.sampled_from(NAMES), max_size=2),
+    resolution=st.sampled_from(["approved", "rejected"]),
+    named=st.sampled_from([None, *NAMES]),
+)
+def test_an_escalation_is_resolved_by_whom_it_addresses_and_never_approved_by_who_asked(
+    *, roles, addresses, target, requesters, resolution, named
+) -> None:
+    """G11, I6."""
+    principal = Principal("ada", roles, addresses)
+    asked = Escalated(target, requesters, resolution, named)
+    mine = {"ada", "member:ada", *addresses}
+
+    allowed = may(principal, Operation.RESOLVE, asked) is None
+
+    if "workspace" in roles:
+        claimed = {named, (named or "").removeprefix("member:")}
+        wanted = named is not None and (resolution == "rejected" or not claimed & requesters)
+    else:
+        wanted = "approver" in roles and target in mine and (named is None or named in mine)
+        wanted = wanted and (resolution == "rejected" or not mine & requesters)
+    assert allowed is wanted
+
+
+@given(named=st.sampled_from([None, *NAMES]))
+def test_the_record_names_the_holder_of_the_key_and_believes_the_workspace_key_alone(named) -> None:
+    assert resolver_of(ADA, named) == "ada"
+    assert resolver_of(ANYBODY, named) == (named or "workspace")
+
+
+def test_who_shows_no_key_may_do_nothing() -> None:
+    assert all(may(NOBODY, operation, escalated()) is not None for operation in Operation)

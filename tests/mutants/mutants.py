@@ -48,6 +48,9 @@ GROUPS: dict[str, list[str]] = {
     "patterns": ["tests/engine/test_patterns.py"],
     "budgets": ["tests/engine/test_budgets.py"],
     "principals": ["tests/engine/test_principals.py"],
+    "rights": ["tests/authority/test_principals.py", "-k", "sqlite"],
+    "keys": ["tests/authority/test_keys.py", "-k", "not makes_no_sense and not postgresql"],
+    "explanations": ["tests/authority/test_explain.py", "-k", "not_used_up or whose_key"],
     "stored": ["tests/engine/test_stored.py"],
     "creation": ["tests/engine/test_creation.py"],
     "what waits": ["tests/authority/test_prompt_lists.py", "-k", "approver or somebody_else or became_of_them"],
@@ -76,6 +79,11 @@ GROUPS: dict[str, list[str]] = {
     "policy conditions": ["tests/policy/test_conditions.py"],
     "policy patterns": ["tests/policy/test_patterns.py"],
     "policy files": ["tests/policy/test_files.py"],
+    "guard": ["tests/guarding/test_deciding.py"],
+    "guard authorizations": ["tests/guarding/test_authorizations.py"],
+    "guard opening": ["tests/guarding/test_opening.py"],
+    "guard proposals": ["tests/guarding/test_proposing.py"],
+    "guard definitions": ["tests/guarding/test_definitions.py"],
 }
 """The tests, by what a mutant may name to be killed by."""
 
@@ -187,9 +195,11 @@ def main(words: list[str]) -> int:
     import seeded_edges
     import seeded_engine
     import seeded_flow
+    import seeded_guard
     import seeded_inbox
     import seeded_limits
     import seeded_policy
+    import seeded_principals
     import seeded_screen
 
     seeded = (
@@ -198,9 +208,11 @@ def main(words: list[str]) -> int:
         seeded_asking,
         seeded_screen,
         seeded_engine,
+        seeded_principals,
         seeded_policy,
         seeded_limits,
         seeded_inbox,
+        seeded_guard,
     )
     everything = [mutant for module in seeded for mutant in module.MUTANTS]
     chosen = [m for m in everything if not words or any(word in f"{m.name} {m.guarantee}" for word in words)]

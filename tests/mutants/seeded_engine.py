@@ -23,10 +23,6 @@ def conditions(old: str, new: str) -> Patch:
     return Patch(ENGINE + "conditions.py", old, new)
 
 
-def principals(old: str, new: str) -> Patch:
-    return Patch(ENGINE + "principals.py", old, new)
-
-
 def questions(old: str, new: str) -> Patch:
     return Patch(ENGINE + "questions.py", old, new)
 
@@ -252,40 +248,6 @@ MUTANTS = (
         "G10",
         (deciding("    if used is None:\n", "    used = used or 0\n    if used < 0:\n"),),
         ("budgets",),
-    ),
-    Mutant(
-        "a gate approves",
-        "G1",
-        (
-            principals(
-                '"gate": frozenset({Operation.CHECK})', '"gate": frozenset({Operation.CHECK, Operation.CONFIRM})'
-            ),
-        ),
-        ("principals",),
-    ),
-    Mutant(
-        "anybody resolves what is nobody's",
-        "G11",
-        (principals("return target is not None and (", "return target is None or ("),),
-        ("principals",),
-    ),
-    Mutant(
-        "who asked approves with a key of their own",
-        "G11",
-        (
-            principals("        if not whole and escalated.requesters", "        if whole and escalated.requesters"),
-            principals(
-                "        if escalated.resolved_by in escalated.requesters:\n",
-                "        if whole and escalated.resolved_by in escalated.requesters:\n",
-            ),
-        ),
-        ("principals",),
-    ),
-    Mutant(
-        "a name in the body counts",
-        "G11",
-        (principals("    if not whole and escalated.resolved_by", "    if whole and escalated.resolved_by"),),
-        ("principals",),
     ),
     Mutant(
         "rules of a newer program are left out",
