@@ -111,12 +111,14 @@ async def test_the_limit_holds_for_later_requests_of_a_connection(connection, he
     assert statuses(until_the_end(connection)) in ([b"400"], [])
 
 
-async def test_headers_that_do_not_end_in_time_end_the_connection(connection, head, monkeypatch):
+async def test_headers_that_do_not_end_in_time_end_the_connection(authority, head, monkeypatch):
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
+    host, _, port = authority.base_url.removeprefix("http://").partition(":")
 
-    connection.sendall(head)
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(head)
 
-    assert until_the_end(connection) == b""
+        assert until_the_end(connection) == b""
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ CLOSE_SECONDS: Final = 5.0
 """How long a connection that is being closed may take to hand over what was written."""
 
 MAX_CONNECTIONS: Final = 1000
-"""Most connections at a time; requests on more are answered with 503, and still more are closed at once."""
+"""Most connections at a time; requests on further ones are answered with 503, and still further ones closed at once."""
 
 CONNECTIONS_TOLD: Final = 16
 """How many more are told so."""
@@ -75,6 +75,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._on_refused("overloaded")
             transport.abort()
             return
+        if len(self.connections) > MAX_CONNECTIONS:
+            # Whoever is connected already is not made to pay for those who come.
+            self.app = _overloaded
         self._limit_reading(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -115,9 +118,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._arrived = self._parsed = 0
         self._unlimit_reading()
-        if len(self.connections) > MAX_CONNECTIONS:
+        if self.app is _overloaded:
             self._on_refused("overloaded")
-            self.app = _overloaded
         super().on_headers_complete()
         # For responses without an end: closing would wait until a client that does not read has read.
         self.scope["extensions"] = {"allowly.abort": {"abort": self.transport.abort}}
