@@ -12,6 +12,7 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -125,15 +126,30 @@ class Calls(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += round(seconds * MICROSECONDS)
 
-    @rule(data=st.data(), off=st.sampled_from([-1, 0, 1]))
-    def time_comes_to_an_edge(self, data: st.DataObject, off: int) -> None:
-        edges = [calls[-1] + key[1].period_us for key, calls in self.model.calls.items() if calls]
-        if edges:
-            self.now = data.draw(st.sampled_from(edges)) + off
+    def used(self, data: st.DataObject) -> tuple[str, Rate]:
+        return data.draw(st.sampled_from([key for key, calls in self.model.calls.items() if calls]))
 
-    @rule(seconds=st.sampled_from([0.5, 30, 4000]))
-    def the_clock_is_set_back(self, seconds: float) -> None:
-        self.now -= round(seconds * MICROSECONDS)
+    @precondition(lambda self: any(self.model.calls.values()))
+    @rule(data=st.data(), off=st.sampled_from([-1, 0, 1]), fill=st.booleans())
+    def call_at_the_edge(self, data: st.DataObject, off: int, fill: bool) -> None:
+        """Call when one more begins to fit, and a microsecond before and after."""
+        _, rate = key = self.used(data)
+        if fill:
+            for _ in range(rate.burst):
+                self.consume([key])
+        calls = self.model.calls[key]
+        waits = rate.period_us if rate.kind == "window" else self.model.wait(key, max(self.now, calls[-1]))
+        since = calls[-min(len(calls), rate.calls)] if rate.kind == "window" else max(self.now, calls[-1])
+        self.now = since + waits + off
+        self.consume([key])
+
+    @precondition(lambda self: any(self.model.calls.values()))
+    @rule(data=st.data(), seconds=st.sampled_from([0.5, 70, 4000]), times=st.sampled_from([1, 3]))
+    def call_before_the_last_call(self, data: st.DataObject, seconds: float, times: int) -> None:
+        key = self.used(data)
+        self.now = self.model.calls[key][-1] - round(seconds * MICROSECONDS)
+        for _ in range(times):
+            self.consume([key])
 
 
 def test_the_memory_store_counts_as_the_model_does() -> None:
