@@ -8,7 +8,7 @@ change, so a request cannot pass from one kind to the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,7 +77,8 @@ class CheckRun:
         repeatable = Repeatable("check", key, b"" if key is None else self._request_bytes())
         reply = repeatable.earlier_reply(connection, self.now_ms)
         if reply is not None and self._still_holds(authorization, reply):
-            return self._with_nonces(connection, reply)
+            return self._with_nonces(connection, reply, {})
+        opened: dict[str, Prompt] = {}
         fresh = {
             "authorization_id": self.request.authorization_id,
             "user_id": authorization.user_id if authorization else None,
@@ -85,11 +86,11 @@ class CheckRun:
             "authorization_expires_at": format_timestamp(authorization.expires_ms) if authorization else None,
             "policy_version": POLICY_VERSION,
             "engine_version": ENGINE_VERSION,
-            "results": {name: self._result(connection, authorization, name) for name in self.request.names},
+            "results": {name: self._result(connection, authorization, name, opened) for name in self.request.names},
         }
         if reply is None:
             repeatable.keep(connection, fresh, self.now_ms)
-        return self._with_nonces(connection, fresh)
+        return self._with_nonces(connection, fresh, opened)
 
     @property
     def asked(self) -> Circumstances:
@@ -110,7 +111,9 @@ class CheckRun:
         refusals = [refusal(authorization, name, self.request.dialect, self.now_ms, asked=self.asked) for name in names]
         return not any(refusals)
 
-    def _result(self, connection: Connection, authorization: Authorization | None, name: str) -> dict[str, Any]:
+    def _result(
+        self, connection: Connection, authorization: Authorization | None, name: str, opened: dict[str, Prompt]
+    ) -> dict[str, Any]:
         question = question_of(authorization, self.request.authorization_id, name, self.request.dialect, self.asked)
         standing = standing_of(connection, authorization, question, self.now_ms)
         verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms, asked=self.asked)
@@ -122,6 +125,7 @@ class CheckRun:
                 verdict = Verdict("deny", "too_many_pending")
             else:
                 prompt = self._open_prompt(connection, question, verdict, receipt_id)
+                opened[prompt.prompt_id] = prompt
         record(
             connection,
             Subject(authorization, question.authorization_id, self.request.dialect),
@@ -211,19 +215,25 @@ class CheckRun:
         result["escalation"] = {**target, "status": "pending", "expires_at": expires_at}
         return result
 
-    def _with_nonces(self, connection: Connection, reply: dict[str, Any]) -> dict[str, Any]:
+    def _with_nonces(
+        self, connection: Connection, reply: dict[str, Any], opened: Mapping[str, Prompt]
+    ) -> dict[str, Any]:
         results = {
-            name: self._with_nonce(connection, result) if result["decision"] == "confirm" else result
+            name: {**result, "confirm_nonce": self._nonce(connection, result["confirmation_id"], opened)}
+            if result["decision"] == "confirm"
+            else result
             for name, result in reply["results"].items()
         }
         return {**reply, "results": results}
 
-    def _with_nonce(self, connection: Connection, result: dict[str, Any]) -> dict[str, Any]:
-        prompt = records.find_prompt(connection, result["confirmation_id"])
+    def _nonce(self, connection: Connection, confirmation_id: str, opened: Mapping[str, Prompt]) -> str:
+        prompt = opened.get(confirmation_id) or records.find_prompt(connection, confirmation_id)
         if prompt is None or prompt.nonce_salt is None:
             raise RuntimeError("a confirmation without a record")
         nonce = self.nonces.nonce(prompt.nonce_salt)
-        issued = records.find_prompt_by_nonce(connection, nonce_hash(nonce))
-        if issued is None or issued.prompt_id != prompt.prompt_id:
-            raise conflict("The first reply to this Idempotency-Key was made under another workspace key.")
-        return {**result, "confirm_nonce": nonce}
+        # What this very change has opened was made with this key; looking would only cost two more round trips.
+        if confirmation_id not in opened:
+            issued = records.find_prompt_by_nonce(connection, nonce_hash(nonce))
+            if issued is None or issued.prompt_id != prompt.prompt_id:
+                raise conflict("The first reply to this Idempotency-Key was made under another workspace key.")
+        return nonce
