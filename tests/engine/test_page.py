@@ -69,9 +69,14 @@ def test_it_names_every_reason_that_can_be_given() -> None:
         ("check", ["check"]),
         ("answer confirmations", ["confirm"]),
         ("look a question up", ["look_up"]),
-        ("read how a question stands", ["read_status", "list_prompts", "read_receipts"]),
+        ("read how a question stands", ["read_status", "read_receipts"]),
         ("settle budgets", ["settle_budget"]),
-        ("authorizations, policies, keys", ["create_authorization", "change_policies", "change_keys", "read_policies"]),
+        (
+            "authorizations, policies, bundles, keys",
+            ["read_authorizations", "create_authorization", "revoke_authorization"]
+            + ["read_policies", "change_policies", "change_keys"],
+        ),
+        ("have a decision explained", ["explain"]),
     ],
 )
 def test_its_table_of_rights_is_the_program_s(row, operations) -> None:
