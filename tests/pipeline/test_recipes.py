@@ -252,3 +252,17 @@ async def test_a_call_past_all_middleware_passes_an_enclosing_pipeline():
         result = await client.call_tool_mcp("clean_up", {})
 
     assert texts(result) == ["Nothing is deleted here."]
+
+
+def test_every_test_that_the_list_of_rows_names_is_there():
+    page, root = (DOCS / "pipeline-coverage.md").read_text(), DOCS.parent
+    named = re.findall(r"`((?:tests/\w+/)?test_\w+)::(test_\w+)`", page)
+
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if f"def {test}(" not in (root / f"{file if '/' in file else f'tests/pipeline/{file}'}.py").read_text()
+    ]
+
+    assert len(named) > 60
+    assert missing == []
