@@ -177,7 +177,7 @@ def _may_resolve(principal: Principal, escalated: Escalated) -> Refusal | None:
     if _is_whole(principal):
         if named is None:
             return _contradiction("must be given: the workspace key tells nobody apart")
-        names = {named, named.removeprefix("member:")}
+        names = frozenset({named, named.removeprefix("member:")})
     else:
         if not principal.is_addressed_by(escalated.target):
             return _forbidden("This escalation is for somebody else.")

@@ -47,7 +47,8 @@ def init(
 
     \b
     allowly-harness authority init
-    allowly-harness authority init --gate mail-gate --approver ada=compliance --operator olga
+    allowly-harness authority init --gate mail-gate \\
+        --approver ada=compliance --operator olga
     """
     from pathlib import Path
 
