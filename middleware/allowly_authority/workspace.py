@@ -135,12 +135,18 @@ def _keep(path: Path) -> None:
 
 
 def _read(path: Path) -> str:
+    if path.is_symlink():
+        raise KeyFileError(f"{path} is a link, which whoever owns its folder can turn elsewhere. Name the file itself.")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & _EXPOSED:
+            held = os.fstat(file.fileno())
+            if not stat.S_ISREG(held.st_mode):
+                raise KeyFileError(f"The key file {path} is not a regular file.")
+            if held.st_mode & _EXPOSED:
                 raise KeyFileError(f"Others may read the key file {path}. Run: chmod 600 {path}")
+            if held.st_uid not in {0, os.geteuid()}:
+                raise KeyFileError(f"The key file {path} belongs to another user, who knows the key.")
             text = file.read(MAX_KEY_CHARACTERS + 2).strip()
     except (OSError, UnicodeError):
         raise KeyFileError(f"The key file {path} cannot be read.") from None

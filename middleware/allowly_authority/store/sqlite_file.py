@@ -119,8 +119,11 @@ def _connect(location: Location) -> sqlite3.Connection:
 def _check_file(path: Path) -> None:
     if path.is_symlink():
         raise StoreError(f"{path} is a link, which whoever owns its folder can turn elsewhere. Name the file itself.")
-    if path.parent.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-        raise StoreError(f"Everybody may replace files in the folder {path.parent}. Run: chmod o-w {path.parent}")
+    folder = path.parent
+    if folder.is_symlink() and folder.lstat().st_uid not in {0, os.geteuid()}:
+        raise StoreError(f"The folder {folder} is a link of another user, who can turn it elsewhere. Name another one.")
+    if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+        raise StoreError(f"Everybody may replace files in the folder {folder}. Run: chmod o-w {folder}")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         held = os.fstat(descriptor)
