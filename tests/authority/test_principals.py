@@ -8,12 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from allowly_authority import AuthorityClient, InvalidRequest, NotAllowed
-from allowly_authority.app import create_app
+from allowly_authority import AuthorityClient, InvalidRequest, NotAllowed, app
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
 from allowly_authority.store.database import open_database
-from allowly_authority.web.hosts import OwnHosts
+from allowly_authority.web import health, openapi
 
 pytestmark = pytest.mark.anyio
 SQLITE = pytest.mark.parametrize("location", ["sqlite"], indirect=True)
@@ -59,20 +58,14 @@ OPEN = {"/readyz", "/healthz", "/openapi.json", "/v1/workspaces/{workspace_id}/k
 """What needs no key."""
 
 
-def routes(guard: Any) -> list[tuple[str, str]]:
-    """Return every method and path template that an application answers."""
-    app = guard
-    while not hasattr(app, "router"):
-        app = app._app
-    return [(method, route.path) for route in app.router.routes for method in route.methods - {"HEAD"}]
-
-
 def served(location: Any) -> list[tuple[str, str]]:
+    """Return every method and path template that an authority answers."""
     database = open_database(location)
     authority = Authority(database, workspace_key="k" * 32, base_url="http://x")
-    found = routes(create_app(authority, watched=Health(database), api_key="k" * 32, hosts=OwnHosts("127.0.0.1")))
+    endpoints = [one for resource in app._RESOURCES for one in resource.endpoints(authority)]
+    endpoints += [*health.endpoints(Health(database)), *openapi.endpoints(endpoints)]
     database.close()
-    return found
+    return [(one.method, one.path) for one in endpoints]
 
 
 @SQLITE

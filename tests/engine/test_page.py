@@ -73,8 +73,10 @@ def test_it_names_every_reason_that_can_be_given() -> None:
         ("settle budgets", ["settle_budget"]),
         (
             "authorizations, policies, bundles, keys",
-            ["read_authorizations", "create_authorization", "revoke_authorization"]
-            + ["read_policies", "change_policies", "change_keys"],
+            [
+                *("read_authorizations", "create_authorization", "revoke_authorization"),
+                *("read_policies", "change_policies", "change_keys"),
+            ],
         ),
         ("have a decision explained", ["explain"]),
     ],
