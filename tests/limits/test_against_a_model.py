@@ -147,9 +147,13 @@ class Calls(RuleBasedStateMachine):
     @rule(data=st.data(), seconds=st.sampled_from([0.5, 70, 4000]), times=st.sampled_from([1, 3]))
     def call_before_the_last_call(self, data: st.DataObject, seconds: float, times: int) -> None:
         key = self.used(data)
-        self.now = self.model.calls[key][-1] - round(seconds * MICROSECONDS)
+        last = self.model.calls[key][-1]
+        self.now = last - round(seconds * MICROSECONDS)
         for _ in range(times):
             self.consume([key])
+        # What was counted meanwhile counts as long as what was counted last.
+        self.now = last + key[1].period_us - 1
+        self.consume([key])
 
 
 def test_the_memory_store_counts_as_the_model_does() -> None:

@@ -136,7 +136,6 @@ async def test_the_longest_rates_are_counted_to_the_digit(redis_store):
 
 
 async def test_a_long_log_is_cut_exactly_where_the_window_begins(redis_store, client):
-    """The script reads a log in pieces of a hundred."""
     window = Rate.window(400, 1000)
     key = f"{DEFAULT_PREFIX}a"
     await client.rpush(key, *[(1000 + n) * 1_000_000 for n in range(350)])
@@ -144,6 +143,7 @@ async def test_a_long_log_is_cut_exactly_where_the_window_begins(redis_store, cl
     for now, remaining in ((1999, 49), (2000, 49), (2099, 147), (2250, 297), (2349.999_999, 395)):
         (count,) = await redis_store.consume_many([Charge("a", window)], now=now)
         assert (now, count.remaining) == (now, remaining)
+        assert await client.llen(key) == 400 - remaining
 
 
 @pytest.mark.parametrize("broken", ["text", "words", "half a bucket"])

@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant(
         "Redis lets a call leave its window a moment late",
         "G6",
-        (limits("consume.lua", "if first > at - period then break end", "if first >= at - period then break end"),),
+        (limits("consume.lua", "> at - period then live = middle", ">= at - period then live = middle"),),
         ("counting in Redis", "store in Redis"),
     ),
     Mutant(

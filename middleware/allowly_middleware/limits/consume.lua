@@ -24,29 +24,20 @@ else
   now = whole(ARGV[1])
 end
 
--- A list of the times of the calls, the oldest first. What left the window is dropped.
+-- A list of the times of the calls, the oldest first. Nothing is dropped before the call is counted: a clock that
+-- goes back then finds all that it had.
 local function look_window(key, calls, period)
   local last = redis.call('LINDEX', key, -1)
   local at = last and math.max(now, whole(last)) or now
-  local count = redis.call('LLEN', key)
-  local first = nil
-  while count > 0 do
-    local oldest = redis.call('LRANGE', key, 0, 99)
-    local ended = 0
-    for _, time in ipairs(oldest) do
-      first = whole(time)
-      if first > at - period then break end
-      ended = ended + 1
-    end
-    if ended > 0 then
-      redis.call('LTRIM', key, ended, -1)
-      count = count - ended
-    end
-    if ended < #oldest then break end
+  local length = redis.call('LLEN', key)
+  local ended, live = 0, length
+  while ended < live do
+    local middle = math.floor((ended + live) / 2)
+    if whole(redis.call('LINDEX', key, middle)) > at - period then live = middle else ended = middle + 1 end
   end
-  local left = calls - count
-  if left > 0 then return { fits = true, left = left, wait = 0, at = at } end
-  return { fits = false, left = 0, wait = first + period - now, at = at }
+  local left = calls - (length - ended)
+  if left > 0 then return { fits = true, left = left, wait = 0, at = at, ended = ended } end
+  return { fits = false, left = 0, wait = whole(redis.call('LINDEX', key, ended)) + period - now, at = at }
 end
 
 -- What the bucket lacks (one token is `period`, each microsecond brings `calls`), and since when.
@@ -86,6 +77,7 @@ for i, key in ipairs(KEYS) do
   if counted then
     local ends
     if state.kind == 'window' then
+      if state.ended > 0 then redis.call('LTRIM', key, text(state.ended), -1) end
       redis.call('RPUSH', key, text(state.at))
       ends = state.at + state.period
     else
