@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         PromptUnknown,
         RateLimited,
     )
-    from allowly_authority.serve import serve
+    from allowly_authority.standing import serve
 
 __all__ = [
     "AuthorityClient",
@@ -50,7 +50,7 @@ _ELSEWHERE: Final = {
     "AuthorityClient": "client",
     "RunningAuthority": "embedded",
     "embedded_authority": "embedded",
-    "serve": "serve",
+    "serve": "standing",
 }
 
 

@@ -222,7 +222,7 @@ def grant(client: AuthorityClient, clock: Clock) -> Grant:
 _SERVER = """
 import json, sys
 from pathlib import Path
-from allowly_authority.serve import serve
+from allowly_authority.standing import serve
 from allowly_authority.store.location import parse_database_url
 {prelude}
 where = sys.argv[1]

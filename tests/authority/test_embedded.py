@@ -124,7 +124,7 @@ async def test_a_server_process_loads_no_screen_and_importing_the_package_costs_
     script = (
         "import sys, allowly_authority\n"
         "assert not {'httpx', 'pydantic', 'starlette', 'uvicorn', 'anyio'} & set(sys.modules)\n"
-        "import allowly_authority.serve, allowly_authority.client\n"
+        "import allowly_authority.standing, allowly_authority.client\n"
         "assert not {'textual', 'prompt_toolkit', 'rich', 'allowly_harness'} & set(sys.modules), sys.modules\n"
     )
 

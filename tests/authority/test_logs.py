@@ -106,7 +106,7 @@ def test_an_error_inside_is_told_by_its_class_and_place_without_its_words(tmp_pa
     script = f"""
 import sys
 from pathlib import Path
-from allowly_authority.serve import serve
+from allowly_authority.standing import serve
 {PRELUDE}
 serve(port=0, db=Path(sys.argv[1]), log_format="json", on_ready=lambda where: print(where["base_url"], flush=True))
 """

@@ -122,7 +122,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path, second):
     """With a grace of ten minutes, only the second signal can end it while the test waits."""
     script = (
         "import sys\nfrom pathlib import Path\nfrom allowly_authority.web import listening\n"
-        "listening.GRACE_SECONDS = 600\nfrom allowly_authority.serve import serve\n"
+        "listening.GRACE_SECONDS = 600\nfrom allowly_authority.standing import serve\n"
         "serve(port=0, db=Path(sys.argv[1]), on_ready=lambda where: print(where['base_url'], flush=True))\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "a.db")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from certificates import Issuer
 
-from allowly_authority.serve import serve
+from allowly_authority.standing import serve
 from allowly_authority.store.schema import SCHEMA_VERSION, StoreError
 from allowly_authority.store.sqlite import SqliteDatabase
 from allowly_authority.web.tls import TlsFiles

@@ -181,7 +181,7 @@ async def test_a_server_process_loads_what_belongs_to_its_own_database_only(tmp_
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "import allowly_authority.serve\n"
+        "import allowly_authority.standing\n"
         "from allowly_authority.store.location import parse_database_url\n"
         "from allowly_authority.store import queries\n"
         "from allowly_authority.workspace import open_workspace\n"
