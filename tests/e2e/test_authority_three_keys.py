@@ -1,9 +1,11 @@
 """Three keys for three programs: the server checks, the harness approves, the operator grants. Nobody has more."""
 
 import json
+import os
 import shlex
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -13,8 +15,12 @@ import pytest
 from mcp.types import CallToolResult
 
 from allowly_authority import AuthorityClient
+from allowly_authority.initialising import initialise
+from allowly_authority.wire.keys import KeyCreateRequest
+from allowly_authority.workspace import key_file_of
 from allowly_demos.mailstore import MailStore
 from allowly_demos.prepare import prepare
+from allowly_demos.settings import AUTHORIZATION_VARIABLE
 from allowly_harness import Answer, ApprovalRequest, connect
 
 pytestmark = pytest.mark.anyio
@@ -24,21 +30,39 @@ BOX = {"address": "ada@example.com"}
 SERVER = [sys.executable, "-m", "allowly_demos.mail"]
 
 
-@pytest.fixture
-def keys(user, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("authority") / "authority.db"
+
+
+@pytest.fixture(scope="module")
+def keys(place: Path) -> dict[str, str]:
     """Prepare the authority as an operator does, and return everybody's key by name."""
-    made = user.run(
-        *("authority", "init", "--db", str(tmp_path / "authority.db"), "--gate", "mail-gate"),
-        *("--approver", "ada=compliance", "--approver", "bob", "--operator", "olga"),
+    wanted = (
+        KeyCreateRequest(principal_id="mail-gate", roles=["gate"]),
+        KeyCreateRequest(principal_id="ada", roles=["approver"], addresses=["compliance"]),
+        KeyCreateRequest(principal_id="bob", roles=["approver"]),
+        KeyCreateRequest(principal_id="olga", roles=["operator"]),
     )
-    assert made.returncode == 0, made.stderr
-    return {key["principal_id"]: key["key"] for key in json.loads(made.stdout)["keys"]}
+    made = {key["principal_id"]: key["key"] for key in initialise(place, wanted).keys}
+    return made | {"workspace": key_file_of(place).read_text().strip()}
 
 
-@pytest.fixture
-def base_url(user, keys, tmp_path: Path, program: str):
-    with user.running(program, "authority", "serve", "--port", "0", "--db", str(tmp_path / "authority.db")) as process:
+@pytest.fixture(scope="module")
+def base_url(keys: dict[str, str], place: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start `authority serve`, once for all: nothing that one test does reaches another one's authorization."""
+    program = Path(sys.executable).with_name("allowly-harness")
+    environment = {"HOME": str(tmp_path_factory.mktemp("home")), "PATH": os.environ["PATH"]}
+    with subprocess.Popen(
+        [program, "authority", "serve", "--port", "0", "--db", str(place)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
         yield json.loads(process.stdout.readline())["base_url"]
+        process.terminate()
 
 
 @pytest.fixture
@@ -80,11 +104,12 @@ async def test_an_approvers_key_confirms_a_call_of_a_server_that_has_a_gates_key
     assert [mail.subject for mail in MailStore(tmp_path / "mail").read("ada@example.com")] == ["Hi"]
 
 
-async def test_the_named_approver_resolves_under_the_name_that_her_key_has(called: Called, keys, base_url):
+async def test_the_named_approver_resolves_under_the_name_that_her_key_has(called: Called, keys, base_url, server):
     result, asked = await called("ada", "delete_mailbox", BOX, acting_as="compliance")
 
     async with httpx.AsyncClient(base_url=base_url, headers={"Authorization": f"Bearer {keys['olga']}"}) as operator:
-        used_up = (await operator.get("/v1/prompts?status=consumed")).json()
+        of_this = f"authorization_id={server[AUTHORIZATION_VARIABLE]}"
+        used_up = (await operator.get(f"/v1/prompts?status=consumed&{of_this}")).json()
     assert [request.may_resolve for request in asked] == [True]
     assert result.meta["allowly-harness/approval"]["outcome"] == "approved"
     assert [prompt["resolved_by"] for prompt in used_up["items"]] == ["ada"]
@@ -137,6 +162,7 @@ async def test_the_approver_decides_on_a_terminal_with_her_key_in_the_environmen
     [
         ("ada", ("ok", "approver; ada, also addressed as compliance")),
         ("mail-gate", ("warn", "gate; mail-gate: it can approve nothing")),
+        ("workspace", ("ok", "the workspace key: every right, in anybody's name")),
     ],
 )
 def test_doctor_says_whose_key_it_is_and_what_it_is_for(user, keys, base_url: str, holder: str, said: tuple[str, str]):
@@ -148,10 +174,3 @@ def test_doctor_says_whose_key_it_is_and_what_it_is_for(user, keys, base_url: st
     [found] = [check for check in json.loads(done.stdout)["checks"] if check["subject"] == "role"]
     assert (found["status"], found["text"]) == said
     assert not any(key in done.stdout + done.stderr for key in keys.values())
-
-
-def test_doctor_says_what_the_workspace_key_costs(user, office):
-    done = user.run("doctor", "--output", "json")
-
-    [found] = [check for check in json.loads(done.stdout)["checks"] if check["subject"] == "role"]
-    assert "every right" in found["text"]
