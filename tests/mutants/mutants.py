@@ -84,6 +84,11 @@ GROUPS: dict[str, list[str]] = {
     "guard opening": ["tests/guarding/test_opening.py"],
     "guard proposals": ["tests/guarding/test_proposing.py"],
     "guard definitions": ["tests/guarding/test_definitions.py"],
+    "guard": ["tests/guarding/test_deciding.py"],
+    "guard authorizations": ["tests/guarding/test_authorizations.py"],
+    "guard opening": ["tests/guarding/test_opening.py"],
+    "guard proposals": ["tests/guarding/test_proposing.py"],
+    "guard definitions": ["tests/guarding/test_definitions.py"],
 }
 """The tests, by what a mutant may name to be killed by."""
 
@@ -196,6 +201,7 @@ def main(words: list[str]) -> int:
     import seeded_engine
     import seeded_flow
     import seeded_guard
+    import seeded_guard
     import seeded_inbox
     import seeded_limits
     import seeded_policy
@@ -212,6 +218,7 @@ def main(words: list[str]) -> int:
         seeded_policy,
         seeded_limits,
         seeded_inbox,
+        seeded_guard,
         seeded_guard,
     )
     everything = [mutant for module in seeded for mutant in module.MUTANTS]
