@@ -79,11 +79,14 @@ GROUPS: dict[str, list[str]] = {
     "policy conditions": ["tests/policy/test_conditions.py"],
     "policy patterns": ["tests/policy/test_patterns.py"],
     "policy files": ["tests/policy/test_files.py"],
-    "guard": ["tests/guarding/test_deciding.py"],
-    "guard authorizations": ["tests/guarding/test_authorizations.py"],
-    "guard opening": ["tests/guarding/test_opening.py"],
-    "guard proposals": ["tests/guarding/test_proposing.py"],
-    "guard definitions": ["tests/guarding/test_definitions.py"],
+    "pipeline chain": ["tests/pipeline/test_chain.py"],
+    "pipeline arguments": ["tests/pipeline/test_arguments.py"],
+    "pipeline approval": ["tests/pipeline/test_approval.py"],
+    "pipeline gate": ["tests/pipeline/test_gate.py"],
+    "pipeline policy": ["tests/pipeline/test_policy.py"],
+    "pipeline identity": ["tests/pipeline/test_identity.py"],
+    "pipeline events": ["tests/pipeline/test_events.py"],
+    "pipeline ways round": ["tests/pipeline/test_ways_round.py"],
     "guard": ["tests/guarding/test_deciding.py"],
     "guard authorizations": ["tests/guarding/test_authorizations.py"],
     "guard opening": ["tests/guarding/test_opening.py"],
@@ -201,9 +204,9 @@ def main(words: list[str]) -> int:
     import seeded_engine
     import seeded_flow
     import seeded_guard
-    import seeded_guard
     import seeded_inbox
     import seeded_limits
+    import seeded_pipeline
     import seeded_policy
     import seeded_principals
     import seeded_screen
@@ -216,9 +219,9 @@ def main(words: list[str]) -> int:
         seeded_engine,
         seeded_principals,
         seeded_policy,
+        seeded_pipeline,
         seeded_limits,
         seeded_inbox,
-        seeded_guard,
         seeded_guard,
     )
     everything = [mutant for module in seeded for mutant in module.MUTANTS]

@@ -7,10 +7,20 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import fastmcp
 import mcp
 import pytest
 from anyio.from_thread import start_blocking_portal
-from mcp_types import ElicitResult
+from mcp.server.mcpserver import Context as MCPServerContext
+from mcp_types import (
+    CallToolRequestParams,
+    CallToolResult,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitResult,
+    InputRequiredResult,
+    TextContent,
+)
 
 from allowly_authority import AuthorityClient, embedded_authority
 from allowly_middleware import AllowlyMCPMiddleware
@@ -254,3 +264,51 @@ async def test_a_call_inside_of_the_process_is_checked_where_call_tool_is_enclos
 
     assert (asked.is_error, ran.is_error, by_client.is_error) == (True, False, False)
     assert bench.ran == ["create_issue", "search_code"]
+
+
+@pytest.mark.parametrize("kind", ["fastmcp", "mcpserver", "lowlevel"])
+async def test_one_approval_serves_all_legs_of_a_call(kind, make_bench, authority, gate_of):
+    bench, booked = make_bench(kind), []
+    form = ElicitRequestFormParams(message="Which?", requested_schema={"type": "object", "properties": {}})
+
+    def book(answers: Any) -> str | InputRequiredResult:
+        if answers is None:
+            return InputRequiredResult(input_requests={"seat": ElicitRequest(params=form)}, request_state="asked")
+        booked.append(answers)
+        return "booked"
+
+    if kind == "fastmcp":
+
+        @bench.server.tool(name="book", output_schema=None)
+        async def fast(ctx: fastmcp.Context) -> Any:
+            return book(ctx.input_responses)
+
+    elif kind == "mcpserver":
+
+        @bench.server.tool(name="book", structured_output=False)
+        async def official(ctx: MCPServerContext) -> str | InputRequiredResult:
+            return book(ctx.input_responses)
+
+    else:
+
+        async def low_level(ctx: Any, params: Any) -> Any:
+            answer = book(params.input_responses)
+            text = [TextContent(type="text", text=str(answer))]
+            return CallToolResult(content=text) if isinstance(answer, str) else answer
+
+        bench.server.add_request_handler("tools/call", CallToolRequestParams, low_level)
+    user = await granted(authority, "book", requires_confirm_for=["book"])
+    Pipeline(policy=policy(confirm("github.book")), gate=gate_of(user)).attach(bench.server)
+
+    async def answer(*asked: Any) -> ElicitResult:
+        return ElicitResult(action="accept", content={})
+
+    handler = {"elicitation_handler": answer} if kind == "fastmcp" else {"elicitation_callback": answer}
+    async with bench.client("auto", **handler) as client:
+        asked = await client.call("book")
+        await authority.settle_confirmation(asked.structured_content["confirm_nonce"], approved=True)
+        done = await client.call("book")
+        again = await client.call("book")
+
+    assert [decision(result)["decision"] for result in (asked, done, again)] == ["confirm", "ran", "confirm"]
+    assert len(booked) == 1

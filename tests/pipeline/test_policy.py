@@ -286,3 +286,20 @@ async def test_a_client_that_listens_to_a_resource_that_it_may_not_read_hears_no
 
     assert heard == [["info://about"]]
     assert "allows this" in errors[0]
+
+
+async def test_the_metadata_of_a_resource_that_may_not_be_read_is_refused_too(make_bench):
+    from fastmcp.exceptions import AuthorizationError
+    from fastmcp.server.middleware import MiddlewareContext
+    from mcp_types import ReadResourceRequestParams
+
+    bench = make_bench("fastmcp")
+    Pipeline(policy=policy(allow(resources="github.info://*"))).attach(bench.server)
+    attached = bench.server.middleware[-1]
+
+    def reading(uri):
+        return MiddlewareContext(message=ReadResourceRequestParams(uri=uri), method="resources/read")
+
+    await attached.check_resource_access(reading("info://about"))
+    with pytest.raises(AuthorizationError, match="allows this"):
+        await attached.check_resource_access(reading("file://secret"))
