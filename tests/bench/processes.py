@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -23,11 +24,16 @@ PATIENCE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Authority:
-    """A standing authority, and an authorization that allows the tool `echo` without questions."""
+    """A standing authority, and an authorization that allows the tool `echo` without questions.
+
+    Attributes:
+        pid: Its process; 0 where nobody asks for it.
+    """
 
     base_url: str
     api_key: str
     authorization_id: str
+    pid: int = 0
 
 
 @asynccontextmanager
@@ -36,7 +42,7 @@ async def authority() -> AsyncIterator[Authority]:
     with tempfile.TemporaryDirectory() as folder:
         database = str(Path(folder) / "authority.db")
         command = ["-m", "allowly_harness", "authority", "serve", "--port", "0", "--db", database]
-        with _serving(command) as line:
+        with _serving(command) as (line, pid):
             base_url = json.loads(line)["base_url"]
             async with AuthorityClient(base_url=base_url, api_key=KEY) as client:
                 created = await client.create_authorization(
@@ -45,33 +51,39 @@ async def authority() -> AsyncIterator[Authority]:
                     scopes=["echo"],
                     expires_at=datetime.now(UTC) + timedelta(hours=1),
                 )
-            yield Authority(base_url, KEY, created.authorization_id)
+            yield Authority(base_url, KEY, created.authorization_id, pid)
 
 
 @contextmanager
 def trivial_server() -> Iterator[int]:
     """Run a server that answers every request with the same bytes; gives its port."""
-    with _serving([str(Path(__file__).with_name("trivial_server.py"))]) as line:
+    with _serving([str(Path(__file__).with_name("trivial_server.py"))]) as (line, _):
         yield int(line)
 
 
 @contextmanager
-def trivial_starlette() -> Iterator[int]:
-    """Run an endpoint of Starlette that decides nothing; gives its port."""
-    with _serving([str(Path(__file__).with_name("trivial_starlette.py"))]) as line:
-        yield int(line)
+def trivial_starlette() -> Iterator[tuple[int, int]]:
+    """Run an endpoint of Starlette that decides nothing; gives its port and its process."""
+    with _serving([str(Path(__file__).with_name("trivial_starlette.py"))]) as (line, pid):
+        yield int(line), pid
 
 
 @contextmanager
 def mcp_server(guarded_by: Authority | None = None) -> Iterator[str]:
     """Run the measured FastMCP server over streamable HTTP; gives its address."""
     options = [] if guarded_by is None else [guarded_by.base_url, "ALLOWLY_KEY", guarded_by.authorization_id]
-    with _serving([str(Path(__file__).with_name("http_server.py")), *options]) as line:
+    with _serving([str(Path(__file__).with_name("http_server.py")), *options]) as (line, _):
         yield line.strip()
 
 
+def processor_seconds(pid: int) -> float:
+    """Return how much processor time a process has taken so far."""
+    # The clock of another process, as clock_getcpuclockid(3) of Linux names it; /proc counts in steps of 10 ms.
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 @contextmanager
-def _serving(arguments: list[str]) -> Iterator[str]:
+def _serving(arguments: list[str]) -> Iterator[tuple[str, int]]:
     process = subprocess.Popen(
         [sys.executable, *arguments],
         env={**os.environ, "ALLOWLY_KEY": KEY},
@@ -84,7 +96,7 @@ def _serving(arguments: list[str]) -> Iterator[str]:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise RuntimeError(f"the server did not start: {arguments}")
-            yield line
+            yield line, process.pid
         finally:
             process.terminate()
             try:
