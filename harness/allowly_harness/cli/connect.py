@@ -129,7 +129,7 @@ async def _chat(target: Target, hints: Sequence[str], settings: TerminalSettings
     _, log = _described(parse_server(target.server))
     feed = ServerFeed(log)
     async with open_session(
-        target, ChatApprover(), guard_says=partial(feed.note, "warning"), server_log=log, **feed.options
+        target, ChatApprover(), guard_says=partial(feed.note, "notice"), server_log=log, **feed.options
     ) as session:
         return await run_chat(session, hints=hints, feed=feed, settings=settings)
 
@@ -146,7 +146,7 @@ async def _tui(target: Target, hints: Sequence[str], settings: TerminalSettings)
     with delivering(replace(target, quiet=True)) as lasting:
         return await run_tui(
             lambda: open_session(
-                lasting, approver, guard_says=partial(feed.note, "warning"), server_log=log, **feed.options
+                lasting, approver, guard_says=partial(feed.note, "notice"), server_log=log, **feed.options
             ),
             approver=approver,
             hints=hints,
