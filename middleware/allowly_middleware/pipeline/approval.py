@@ -169,8 +169,10 @@ def digest_of_call(facts: CallFacts, arguments_json: str) -> str:
         facts: The call.
         arguments_json: Its arguments in the form that `canonical_json` writes.
     """
-    about = (str(facts.operation), facts.server, facts.target or "", facts.subject.tenant or "", facts.subject.id or "")
-    return digest_of_strings(*about, arguments_json)
+    subject = facts.subject
+    # An approval for somebody who has proved who they are is none for somebody who only says the same name.
+    who = ("proved" if subject.authenticated else "claimed", subject.tenant or "", subject.id or "")
+    return digest_of_strings(str(facts.operation), facts.server, facts.target or "", *who, arguments_json)
 
 
 def request_of(

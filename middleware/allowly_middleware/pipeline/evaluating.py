@@ -12,6 +12,7 @@ from allowly_middleware.pipeline.exchange import Exchange
 from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.pipeline.operations import Operation
 from allowly_middleware.pipeline.ports import PolicyLike, VerdictLike
+from allowly_middleware.pipeline.spellings import other_spellings
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +58,21 @@ class Evaluator:
         self._known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
     def evaluate(self, facts: CallFacts, *, arguments_known: bool = True) -> VerdictLike:
-        """Decide a request; as the policy does. Nothing is raised."""
+        """Decide a request as the policy does, or stricter for a resource that is written unusually; raise nothing."""
         try:
-            return self.policy.evaluate(facts, arguments_known=arguments_known)
+            return self._evaluate(facts, arguments_known=arguments_known)
         except Exception as error:  # noqa: BLE001 - what nobody has decided on must not run
             logger.error("evaluating the policy ended in %s; the request was refused", type(error).__name__)  # noqa: TRY400 - its text may hold what the call holds
             return UNAVAILABLE
+
+    def _evaluate(self, facts: CallFacts, *, arguments_known: bool) -> VerdictLike:
+        verdict = self.policy.evaluate(facts, arguments_known=arguments_known)
+        for spelling in other_spellings(facts):
+            other = self.policy.evaluate(replace(facts, target=spelling), arguments_known=arguments_known)
+            # What no rule names is decided by how it was written; what a rule is stricter about, is not.
+            if _strictness(other) > _strictness(verdict) and not other.reason.endswith("_by_default"):
+                verdict = other
+        return verdict
 
     async def annotations(self, exchange: Exchange) -> Mapping[str, Any]:
         """Return the annotations of a called tool; empty where no rule reads them, or nobody knows them."""
@@ -85,6 +95,12 @@ class Evaluator:
             return self._known[holder]
         except TypeError:
             return _reads_annotations(holder)
+
+
+def _strictness(verdict: VerdictLike) -> int:
+    if verdict.effect == "ask":
+        return 1 if verdict.approver is None else 2
+    return 3 if verdict.effect == "deny" else 0
 
 
 def _reads_annotations(holder: Any) -> bool:

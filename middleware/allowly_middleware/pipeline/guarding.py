@@ -120,9 +120,13 @@ class Guarding:
         if (decides or ctx.args_were_read) and ctx.sent_arguments is not None:
             # A copy of its own: whoever holds `ctx.args` can change nothing from here on.
             arguments = copy.deepcopy(dict(ctx.sent_arguments))
+        if not decides and arguments is None:
+            return await _forwarded(ctx, exchange, None, frozen=bool(ctx.matched))
+        facts = ctx.facts(copy.deepcopy(arguments), report.annotations)
+        if ctx.operation is Operation.TOOL_CALL:
+            report.decided = facts
         if not decides:
             return await _forwarded(ctx, exchange, arguments, frozen=bool(ctx.matched))
-        facts = ctx.facts(copy.deepcopy(arguments), report.annotations)
         if self.policy is not None:
             ctx.policy.verdict = self.policy.evaluate(facts)
             no = self._denied(ctx, ctx.policy.verdict, report)

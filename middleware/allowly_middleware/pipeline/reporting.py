@@ -12,6 +12,7 @@ from allowly_middleware.observability.records import AuditRecord, Decision
 from allowly_middleware.pipeline.context import Context
 from allowly_middleware.pipeline.events import Emitter, Event, event_name
 from allowly_middleware.pipeline.exchange import Exchange
+from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.pipeline.outcomes import Refusal, RefusedBy, Reply
 from allowly_middleware.pipeline.ports import VerdictLike
 
@@ -50,6 +51,7 @@ class Report:
         "_started",
         "annotations",
         "asked",
+        "decided",
         "rule",
         "verdict",
         "waited_ms",
@@ -66,6 +68,7 @@ class Report:
         self._started = time.monotonic()
         self.annotations: Mapping[str, Any] = {}
         self.asked = False
+        self.decided: CallFacts | None = None
         self.rule: str | None = None
         self.verdict: VerdictLike | None = None
         self.waited_ms: float | None = None
@@ -132,7 +135,7 @@ class Report:
             error=None if error is None else type(error).__name__,
             duration_ms=self._elapsed_ms(),
             told=told or {},
-            _arguments=self._ctx.sent_arguments,
+            _arguments=self._arguments,
             _reply=reply,
         )
 
@@ -148,7 +151,7 @@ class Report:
             duration_ms=self._elapsed_ms(),
             request_id=self._ctx.request_id,
             arguments_digest=self._digest(),
-            arguments=copy.deepcopy(self._ctx.sent_arguments) if self._keeps_arguments else None,
+            arguments=self._kept_arguments(),
             error=None if error is None else type(error).__name__,
         )
 
@@ -186,8 +189,21 @@ class Report:
         rule = None if self.verdict is None else self.verdict.rule
         return None if rule is None else str(rule)
 
+    @property
+    def _arguments(self) -> Mapping[str, Any] | None:
+        """The arguments that were decided on, whatever handlers have made of theirs since."""
+        return self._ctx.sent_arguments if self.decided is None else self.decided.arguments
+
+    def _kept_arguments(self) -> Mapping[str, Any] | None:
+        if not self._keeps_arguments:
+            return None
+        try:
+            return copy.deepcopy(self._arguments)
+        except Exception:  # noqa: BLE001 - a record never changes a result
+            return None
+
     def _digest(self) -> str | None:
-        arguments = self._ctx.sent_arguments
+        arguments = self._arguments
         if arguments is None:
             return None
         try:
