@@ -87,6 +87,7 @@ GROUPS: dict[str, list[str]] = {
     "pipeline identity": ["tests/pipeline/test_identity.py"],
     "pipeline events": ["tests/pipeline/test_events.py"],
     "pipeline ways round": ["tests/pipeline/test_ways_round.py"],
+    "pipeline spellings": ["tests/pipeline/test_spellings.py"],
     "guard": ["tests/guarding/test_deciding.py"],
     "guard authorizations": ["tests/guarding/test_authorizations.py"],
     "guard opening": ["tests/guarding/test_opening.py"],

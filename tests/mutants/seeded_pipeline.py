@@ -269,4 +269,22 @@ MUTANTS = (
         ),
         ("pipeline chain",),
     ),
+    Mutant(
+        "a refused resource is handed out under another spelling",
+        "G10",
+        (pipeline("evaluating.py", "for spelling in other_spellings(facts):", "for spelling in ():"),),
+        ("pipeline spellings",),
+    ),
+    Mutant(
+        "the record shows what a handler has made of the arguments since",
+        "G12",
+        (pipeline("guarding.py", "            report.decided = facts\n", "            pass\n"),),
+        ("pipeline spellings",),
+    ),
+    Mutant(
+        "an approval for a proved name serves whoever claims it",
+        "G11",
+        (pipeline("approval.py", '"proved" if subject.authenticated else "claimed"', '"said"'),),
+        ("pipeline spellings",),
+    ),
 )
