@@ -11,10 +11,11 @@ import pytest
 from mcp import MCPError
 from raw_ends import raw_host
 
-from allowly_authority import AuthorityClient
+from allowly_authority import AuthorityClient, embedded_authority
 from allowly_harness.guarding.kept import identity_of
 from allowly_harness.guarding.opening import OURS, GuardPlan, guarded_transport, survey_of
 from allowly_harness.guarding.rules import Rules
+from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.servers import ServerSpec
 
@@ -78,6 +79,19 @@ async def test_a_host_learns_that_the_server_behind_the_guard_is_gone(tattle: Se
                 await until_closed(host)
 
     assert said[0] == "Starting python tattle.py ..."
+
+
+@pytest.mark.parametrize("role", ["gate", "approver", "operator"])
+async def test_a_key_that_is_for_something_else_is_refused_before_the_server_starts(tattle: ServerSpec, role) -> None:
+    plan = GuardPlan(tattle, Rules.of_text('[tools]\n"tattle.*" = "allow"\n'), "tattle", era="legacy")
+    async with (
+        embedded_authority(db=":memory:") as running,
+        AuthorityClient(base_url=running.base_url, api_key=running.api_key) as whole,
+    ):
+        made = await whole.create_key(principal_id="ada", roles=[role])
+        async with AuthorityClient(base_url=running.base_url, api_key=made.key) as authority:
+            with pytest.raises(ConfigurationError, match=f"workspace key; the key of 'ada' .*{role}"):
+                await guarded_transport(plan, authority, "same", lambda _: None).__aenter__()
 
 
 def test_an_authority_on_this_computer_is_the_same_whatever_its_port() -> None:

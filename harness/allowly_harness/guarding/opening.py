@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from mcp.shared.memory import create_client_server_memory_streams
 
+from allowly_authority.errors import AuthorityError
 from allowly_authority.workspace import default_database
 from allowly_harness.bridge.reaching import Reach
 from allowly_harness.bridge.upstream import START_SECONDS
@@ -23,6 +24,7 @@ from allowly_harness.guarding.kept import Kept, file_for
 from allowly_harness.guarding.rules import Rules
 from allowly_harness.guarding.serving import Guard, open_guard
 from allowly_harness.guarding.survey import Offer, survey
+from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.servers import ServerSpec
 from allowly_middleware.pipeline.subjects import Subject
 from allowly_middleware.policy.rules import written_effect
@@ -101,8 +103,9 @@ async def guard_by(
         several_hosts: Whether several hosts may be connected at a time.
 
     Raises:
-        ConfigurationError: What is kept of earlier runs cannot be read.
+        ConfigurationError: What is kept of earlier runs cannot be read, or the key is not for what a guard does.
     """
+    await _check_key(authority)
     info = plan.spec.info
     reached = info.configured or info.name
     kept = Kept(file_for(authorizations_folder(), authority=identity, server=reached, user=plan.user))
@@ -131,6 +134,26 @@ async def guard_by(
         group.start_soon(_say_of_the_start, guard, say, reached)
         yield guard
         group.cancel_scope.cancel()
+
+
+async def _check_key(authority: AuthorityClient) -> None:
+    """Refuse a key without the rights that a guard needs, where the authority tells which it has.
+
+    Without this, each call would be refused as if the policy had denied it.
+
+    Raises:
+        ConfigurationError: It is the key of a gate, an approver or an operator.
+    """
+    try:
+        holder = await authority.holder()
+    except AuthorityError:
+        # It does not tell, or is not there now: then each call says what is wrong.
+        return
+    if "workspace" not in holder.roles:
+        raise ConfigurationError(
+            f"a guard makes authorizations and checks calls, which takes the workspace key; the key of "
+            f"{holder.principal_id!r} is for other things ({', '.join(holder.roles)})"
+        )
 
 
 @asynccontextmanager
