@@ -175,6 +175,7 @@ async def test_a_body_that_does_not_end_is_refused_in_time(monkeypatch):
 
 async def test_a_client_that_does_not_read_is_given_up(monkeypatch):
     monkeypatch.setattr(protocol, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 600.0)  # which would end it, too
     async with embedded_authority(db=":memory:", key=KEY) as running:
         with socket.socket() as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -182,15 +183,18 @@ async def test_a_client_that_does_not_read_is_given_up(monkeypatch):
             deaf.connect(place_of(running.base_url))
             request = f"GET /openapi.json HTTP/1.1\r\nHost: {running.base_url.removeprefix('http://')}\r\n\r\n".encode()
 
+            deaf.settimeout(0)
+
             def is_given_up() -> bool:
                 try:
-                    deaf.sendall(request)
+                    for _ in range(100):
+                        deaf.send(request)
+                except BlockingIOError:
+                    return False
                 except OSError:
                     return True
                 return False
 
-            for _ in range(100):
-                deaf.sendall(request)
             await anyio.to_thread.run_sync(eventually, is_given_up)
 
 

@@ -102,6 +102,11 @@ def piped_key(db: Path) -> None:
     os.mkfifo(key_file_of(db), 0o600)
 
 
+def it_started(_: object) -> None:
+    """Fail, rather than to serve until somebody stops it."""
+    pytest.fail("it was not refused")
+
+
 REFUSALS = [
     (writable, "Others may write the database"),
     (link, "is a link, which whoever owns its folder can turn elsewhere"),
@@ -132,7 +137,7 @@ def test_what_cannot_be_trusted_is_refused_with_a_sentence_and_left_as_it_is(
     before = contents(db.parent)
 
     with pytest.raises(StoreError, match=sentence) as refused:
-        serve(port=0, db=db)
+        serve(port=0, db=db, on_ready=it_started)
 
     text = str(refused.value)
     assert "\n" not in text
@@ -149,7 +154,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])
 def test_listening_where_others_could_read_along_is_refused_at_once(tmp_path: Path, host: str) -> None:
     with pytest.raises(ValueError, match="there is no TLS"):
-        serve(host, 0, tmp_path / "a.db")
+        serve(host, 0, tmp_path / "a.db", on_ready=it_started)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -159,7 +164,7 @@ def test_an_unusable_certificate_is_refused_before_the_database_is_opened(tmp_pa
     pair.key.chmod(0o644)
 
     with pytest.raises(ValueError, match="chmod 600"):
-        serve("0.0.0.0", 0, tmp_path / "a.db", tls=TlsFiles(pair.certificate, pair.key))
+        serve("0.0.0.0", 0, tmp_path / "a.db", tls=TlsFiles(pair.certificate, pair.key), on_ready=it_started)
 
     assert not (tmp_path / "a.db").exists()
 
@@ -169,7 +174,7 @@ def test_a_socket_in_a_folder_of_others_is_refused_and_the_database_closed(tmp_p
     db = tmp_path / "own" / "a.db"
 
     with pytest.raises(ValueError, match="Others may put a socket"):
-        serve(port=0, db=db, uds=tmp_path / "a.sock")
+        serve(port=0, db=db, uds=tmp_path / "a.sock", on_ready=it_started)
 
     SqliteDatabase.open(db).close()
     assert not (tmp_path / "a.sock").exists()
