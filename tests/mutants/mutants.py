@@ -64,6 +64,13 @@ GROUPS: dict[str, list[str]] = {
         "every_decision or rotation or public_keys or stop_no_check",
     ],
     "bundles": ["tests/authority/test_bundles.py", "-k", "lists_of_the_request or archived"],
+    "certificates": ["tests/authority/test_tls.py", "-k", "unusable_pair or may_stand_in_host"],
+    "sockets": ["tests/authority/test_unix_socket.py", "-k", "others_may_put or live_one"],
+    "authority logs": ["tests/authority/test_logs.py", "-k", "each_request or inside or libraries or of_our_own"],
+    "metrics": ["tests/authority/test_metrics.py", "-k", "no_label or need_a_key or counted_by_route"],
+    "readiness": ["tests/authority/test_operation.py", "-k", "not_ready"],
+    "refusals": ["tests/authority/test_refusals.py"],
+    "stuck clients": ["tests/authority/test_operation.py", "-k", "says_nothing or does_not_read"],
     "counting in memory": ["tests/limits/test_against_a_model.py", "-k", "memory"],
     "counting in Redis": ["tests/limits/test_against_a_model.py", "-k", "redis"],
     "limits": ["tests/limits/test_limits.py"],
@@ -207,7 +214,11 @@ def main(words: list[str]) -> int:
     import seeded_guard
     import seeded_inbox
     import seeded_limits
+<<<<<<< HEAD
+    import seeded_operation
+=======
     import seeded_pipeline
+>>>>>>> 523458cc313e2c8bb710bfbf3429e944d2a3793b
     import seeded_policy
     import seeded_principals
     import seeded_screen
@@ -223,6 +234,7 @@ def main(words: list[str]) -> int:
         seeded_pipeline,
         seeded_limits,
         seeded_inbox,
+        seeded_operation,
         seeded_guard,
     )
     everything = [mutant for module in seeded for mutant in module.MUTANTS]
