@@ -214,11 +214,8 @@ def main(words: list[str]) -> int:
     import seeded_guard
     import seeded_inbox
     import seeded_limits
-<<<<<<< HEAD
     import seeded_operation
-=======
     import seeded_pipeline
->>>>>>> 523458cc313e2c8bb710bfbf3429e944d2a3793b
     import seeded_policy
     import seeded_principals
     import seeded_screen
