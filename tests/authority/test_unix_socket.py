@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import stat
+import subprocess
 from pathlib import Path
 
 import anyio
 import pytest
-from standing import KEY, refused, standing
+from standing import KEY, PROGRAM, environment, refused, standing
 
 from allowly_authority import AuthorityClient, AuthorityUnavailable
 from allowly_authority.addresses import MAX_SOCKET_PATH_BYTES, checked_base_url, socket_path, socket_url
@@ -44,6 +46,16 @@ async def test_the_client_reaches_the_socket_and_the_port_of_one_authority(folde
     assert urls[0] == f"http+unix://{str(path).replace('/', '%2F')}"
     assert mode == 0o600
     assert not path.exists()
+
+
+def test_commands_take_the_url_of_a_socket(folder):
+    with standing(folder, "--uds", str(folder / "a.sock"), "--log-format", "none") as running:
+        command = [PROGRAM, "authority", "grant", "--user", "ada", "--allow", "read"]
+        variables = environment(ALLOWLY_BASE_URL=running.where["socket_url"], HOME=str(folder))
+        granted = subprocess.run(command, capture_output=True, text=True, env=variables, check=False, timeout=30)
+
+    assert granted.returncode == 0, granted.stderr
+    assert json.loads(granted.stdout)["authorization_id"].startswith("auth_")
 
 
 @pytest.mark.parametrize(("host", "status"), [("localhost", 200), ("evil.example", 403)])
