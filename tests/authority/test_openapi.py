@@ -92,6 +92,20 @@ def test_operations_have_names_of_their_own_and_say_what_they_do(document):
     assert all(operation["summary"] for operation in told)
 
 
+def test_links_lead_to_operations_and_hand_them_parameters_that_they_have(document):
+    named = {operation["operationId"]: operation for operation in operations(document).values()}
+    links = {
+        name: link
+        for operation in named.values()
+        for response in operation["responses"].values()
+        for name, link in response.get("links", {}).items()
+    }
+
+    assert len(links) >= 3
+    for link in links.values():
+        assert set(link["parameters"]) <= {parameter["name"] for parameter in named[link["operationId"]]["parameters"]}
+
+
 def test_every_schema_is_one_and_every_reference_leads_somewhere(document):
     schemas = document["components"]["schemas"]
 

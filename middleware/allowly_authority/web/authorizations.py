@@ -24,6 +24,7 @@ _CREATE: Final = Description(
     reply=(Granted, GrantedEdition),
     refusals=frozenset({404, 409}),
     repeatable=True,
+    links={"delete_v1_authorizations_authorization_id": {"authorization_id": "$response.body#/authorization_id"}},
     example={
         "user_id": "usr_7",
         "agent_id": "mail-bot",

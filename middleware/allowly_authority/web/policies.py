@@ -21,6 +21,10 @@ _PUBLISH: Final = Description(
     reply=(PolicyBody,),
     refusals=frozenset({409}),
     repeatable=True,
+    links={
+        "get_v1_policies_policy_id": {"policy_id": "$response.body#/policy_ref/policy_id"},
+        "delete_v1_policies_policy_id": {"policy_id": "$response.body#/policy_ref/policy_id"},
+    },
     example={
         "policy_id": "mail",
         "profile": "allowly.policy.v1",
