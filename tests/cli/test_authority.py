@@ -1,7 +1,6 @@
 """`allowly-harness authority`, its commands for operators: init, keys, list, revoke, explain."""
 
 import json
-import logging
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,12 +39,8 @@ class Typist:
 
 
 @pytest.fixture
-def typed() -> Iterator[Typist]:
-    before = list(logging.getLogger().handlers)
-    yield Typist()
-    for handler in logging.getLogger().handlers:
-        handler.close()
-    logging.getLogger().handlers[:] = before
+def typed() -> Typist:
+    return Typist()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import logging
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +10,11 @@ from allowly_harness.cli.logs import MAX_LOG_BYTES, log_to
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Path]:
-    """Log into a file for the length of a test."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def log(tmp_path: Path) -> Path:
+    """Log into a file."""
     path = tmp_path / "state" / "harness.log"
     log_to(path)
-    yield path
-    for handler in root.handlers:
-        handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return path
 
 
 def test_what_a_library_quotes_of_a_server_is_inert_and_forges_no_line(log):
@@ -69,3 +62,12 @@ def test_a_log_in_whose_place_a_link_stands_is_not_written(tmp_path):
     root.handlers[:], root.level = handlers, level
 
     assert other.read_text() == "mine"
+
+
+def test_a_log_whose_file_is_closed_ends_nothing_that_is_logged(log, capsys):
+    handler = logging.getLogger().handlers[0]
+    handler.stream.close()
+
+    logging.getLogger("mcp").warning("a word")
+
+    assert log.read_text() == ""

@@ -52,7 +52,8 @@ class _BoundedFile(logging.StreamHandler[TextIO]):
         try:
             if os.fstat(self.stream.fileno()).st_size > MAX_LOG_BYTES:
                 os.ftruncate(self.stream.fileno(), 0)
-        except OSError:
+        except (OSError, ValueError):
+            # A file that is gone or closed must not end what was about to be logged: a question, perhaps.
             self.handleError(record)
             return
         super().emit(record)
