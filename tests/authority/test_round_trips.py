@@ -85,26 +85,32 @@ async def test_requests_go_to_the_server_and_back_as_often_as_they_must(wired):
         reply = await authority.check(CheckRequest.model_validate(body), None, ANYBODY)
         return reply["results"][action]
 
-    counts: dict[str, int] = {}
+    async def counted(resource: str) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        await check("read", resource)
+        counts["allow"] = wire.count()
+        await check("other", resource)
+        counts["deny"] = wire.count()
+        asked = await check("send", resource)
+        counts["confirm"] = wire.count()
+        await check("delete", resource)
+        counts["escalate"] = wire.count()
+        await authority.settle(str(asked["confirm_nonce"]), SettleRequest(approved=True), None, ANYBODY)
+        counts["settle"] = wire.count()
+        await check("send", resource)
+        counts["approved"] = wire.count()
+        await authority.prompts(PromptQuery(), ANYBODY)
+        counts["list"] = wire.count()
+        return counts
+
     await check("read", "warm")
     # The first change also has old rows removed, beside everything else.
     if authority._sweep is not None:
         await authority._sweep
     wire.count()
-    await check("read", "a")
-    counts["allow"] = wire.count()
-    await check("other", "a")
-    counts["deny"] = wire.count()
-    asked = await check("send", "a")
-    counts["confirm"] = wire.count()
-    await check("delete", "a")
-    counts["escalate"] = wire.count()
-    await authority.settle(str(asked["confirm_nonce"]), SettleRequest(approved=True), None, ANYBODY)
-    counts["settle"] = wire.count()
-    await check("send", "a")
-    counts["approved"] = wire.count()
-    await authority.prompts(PromptQuery(), ANYBODY)
-    counts["list"] = wire.count()
+    rounds = [await counted(resource) for resource in "abcdef"]
 
+    # A busy machine cuts what is sent at once into pieces, which look like more turns and never like fewer.
+    least = {what: min(counts[what] for counts in rounds) for what in rounds[0]}
     # One for each question that is asked of the database, and one to end a change.
-    assert counts == {"allow": 2, "deny": 2, "confirm": 4, "escalate": 4, "settle": 4, "approved": 3, "list": 3}
+    assert least == {"allow": 2, "deny": 2, "confirm": 4, "escalate": 4, "settle": 4, "approved": 3, "list": 3}
