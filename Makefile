@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 TESTS ?= tests
-# Two workers by default: the tests start servers and terminals of their own.
-WORKERS ?= 2
+# Three workers even on two cores: half of the time of a test is waiting, for a deadline, a terminal or another process.
+WORKERS ?= 3
 TYPESCRIPT := $(wildcard $(addprefix middleware/typescript/,*.json src/*.ts tests/*.ts tests/support/*.ts examples/*.ts) demos/typescript/*)
 
 .PHONY: help demo test slow check lint types contracts wheel mutants bench docs peers conformance typescript clean

@@ -30,6 +30,7 @@ CONTEXTS = {
     "question": "A question",
     "waiting": "Waiting for somebody else",
     "queue": "The list of all that waits",
+    "inbox": "The approver's inbox",
     "editor": "Editing",
     "page": "A page of text",
 }

@@ -100,7 +100,7 @@ async def test_cancellation_closes_the_flow() -> None:
         return ENDED
 
     conversation = flow()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(run_flow, conversation, Performer(invoke=DONE, ask=think))
             await asked.wait()
@@ -186,7 +186,7 @@ class World:
 
     async def run(self, **options: Any) -> Ended:
         performer = CallPerformer(self.send, self.describe, self.desk, self.authority, **options)  # type: ignore[arg-type]
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             return await run_flow(approval_flow(CALL, server=ServerInfo("bank")), performer)
 
 
@@ -243,7 +243,7 @@ async def test_a_call_cancelled_while_its_tool_is_described_withdraws_its_questi
 
     world = World(ScriptedApprover())
     world.describe = describe
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(world.run)
             await describing.wait()
@@ -309,7 +309,7 @@ async def test_a_cancellation_does_not_cut_a_post_short_and_nothing_is_sent_afte
         return SimpleNamespace(decision=arrived[-1])
 
     world.authority.settle_confirmation = settle_confirmation  # type: ignore[method-assign]
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(world.run)
             await posting.wait()

@@ -33,6 +33,23 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(config: Path) -
     assert load_settings(None, environ={}, config=config).authority == "https://file.example"
 
 
+def test_nothing_is_remembered_until_it_is_said(config: Path) -> None:
+    """G1."""
+    config.write_text('[approval]\nremember = true\nremember_dangerous = ["mail:delete"]\n')
+
+    assert not load_settings(None, environ={}, config=config.with_name("none")).approval.remember
+    assert load_settings(None, environ={}, config=config).approval.remember
+    assert load_settings(None, environ={}, config=config).approval.remember_dangerous == ("mail:delete",)
+
+
+@pytest.mark.parametrize("value", ['["delete"]', '["mail:*"]', '[":delete"]', '["mail:"]', '"mail:delete"', "true"])
+def test_a_dangerous_tool_is_remembered_by_its_whole_name_only(config: Path, value: str) -> None:
+    config.write_text(f"[approval]\nremember_dangerous = {value}\n")
+
+    with pytest.raises(ConfigurationError, match="SERVER:TOOL"):
+        load_settings(None, environ={}, config=config)
+
+
 def test_nothing_configured_is_no_error(config: Path) -> None:
     assert load_settings(None, environ={}, config=config) == Settings(None, None)
 

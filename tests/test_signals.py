@@ -99,7 +99,7 @@ async def test_outside_of_the_main_thread_nothing_is_handled():
 
         anyio.run(enter)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await anyio.to_thread.run_sync(other)
 
 

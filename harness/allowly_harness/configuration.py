@@ -36,6 +36,10 @@ def _text(value: Any) -> str | None:
     return None if isinstance(value, str) and value.strip() and value.isprintable() else "a string on one line"
 
 
+def _truth(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
 def _notification(value: Any) -> str | None:
     return None if value in NOTIFICATIONS else "one of " + ", ".join(NOTIFICATIONS)
 
@@ -48,6 +52,11 @@ def _patterns(value: Any) -> str | None:
     return None
 
 
+def _tools(value: Any) -> str | None:
+    named = _patterns(value) is None and all(":" in item.strip(":") and not set(item) & set("*?[]") for item in value)
+    return None if named else f'a list of at most {MAX_PATTERNS} tools, each as "SERVER:TOOL" and without wildcards'
+
+
 def _keys(value: Any) -> str | None:
     usable = isinstance(value, dict) and all(_text(key) is None for key in value.values())
     return None if usable else 'a table of ACTION = "key"'
@@ -56,7 +65,12 @@ def _keys(value: Any) -> str | None:
 KNOWN: Final[Mapping[str, Mapping[str, Reader]]] = MappingProxyType(
     {
         "authority": {"url": _text, "key_file": _text},
-        "approval": {"dangerous": _patterns},
+        "approval": {
+            "dangerous": _patterns,
+            "show_calls": _truth,
+            "remember": _truth,
+            "remember_dangerous": _tools,
+        },
         "terminal": {"theme": _text, "notify": _notification, "keys": _keys},
     }
 )

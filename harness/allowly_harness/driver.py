@@ -8,6 +8,7 @@ from allowly_harness.protocol.effects import (
     AnsweredElsewhere,
     Ask,
     AwaitResolution,
+    Decided,
     Effect,
     Invoke,
     Lookup,
@@ -44,7 +45,7 @@ class Performer(Protocol):
         """Post the answer to an escalation, once."""
         ...
 
-    async def await_resolution(self, effect: AwaitResolution) -> Resolution:
+    async def await_resolution(self, effect: AwaitResolution) -> Resolution | Decided:
         """Wait for the approver."""
         ...
 

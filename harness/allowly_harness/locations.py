@@ -37,6 +37,11 @@ def journal_file() -> Path:
     return Path(platformdirs.user_data_dir(APPLICATION)) / "journal.db"
 
 
+def grants_file() -> Path:
+    """Return the file of the yeses that a user wanted remembered, which all harnesses of the user share."""
+    return Path(platformdirs.user_data_dir(APPLICATION)) / "grants.db"
+
+
 def server_log(server: str) -> Path:
     """Return the file for what a server writes to its standard error."""
     slug = _UNSAFE.sub("-", server).strip("-.")[:80] or "server"

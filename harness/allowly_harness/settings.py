@@ -35,9 +35,15 @@ class ApprovalSettings:
 
     Attributes:
         dangerous: Calls that want a typed word: `TOOL` or `SERVER:TOOL`, in which `*` stands for any text.
+        show_calls: Whether the call behind an escalation is handed to the authority, for its approver to see.
+        remember: Whether a yes may be remembered, and remembered ones answer.
+        remember_dangerous: Dangerous tools of which it may be all the same, each as `SERVER:TOOL`.
     """
 
     dangerous: tuple[str, ...] = ()
+    show_calls: bool = True
+    remember: bool = False
+    remember_dangerous: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,13 @@ def load_settings(
 
 
 def _approval(tables: Mapping[str, Mapping[str, Any]]) -> ApprovalSettings:
-    return ApprovalSettings(tuple(tables["approval"].get("dangerous", ())))
+    table = tables["approval"]
+    return ApprovalSettings(
+        dangerous=tuple(table.get("dangerous", ())),
+        show_calls=bool(table.get("show_calls", True)),
+        remember=bool(table.get("remember", False)),
+        remember_dangerous=tuple(table.get("remember_dangerous", ())),
+    )
 
 
 def _terminal(tables: Mapping[str, Mapping[str, Any]]) -> TerminalSettings:

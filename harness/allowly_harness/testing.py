@@ -7,7 +7,7 @@ one cannot be made to show; where no fault is needed, use `allowly_authority.emb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -146,11 +146,12 @@ class FakeAuthority:
             "expires_at": self.clock() + timedelta(seconds=seconds),
             "escalation_to": escalation_to,
             "resolved_by": None,
+            "note": None,
         }
 
-    def answer_elsewhere(self, prompt_id: str, status: str, *, by: str | None = None) -> None:
+    def answer_elsewhere(self, prompt_id: str, status: str, *, by: str | None = None, note: str | None = None) -> None:
         """Decide a question as another session would; nothing stands in `posted`."""
-        self.prompts[prompt_id].update(status=status, resolved_by=by)
+        self.prompts[prompt_id].update(status=status, resolved_by=by, note=note)
 
     def fail(self, method: str, *errors: Exception) -> None:
         """Have `method` raise each of `errors`, one a call."""
@@ -195,7 +196,41 @@ class FakeAuthority:
     async def escalation_status(self, escalation_id: str) -> Any:
         """Return where an escalation stands."""
         self._raise("escalation_status")
-        return SimpleNamespace(status=self.prompts[escalation_id]["status"])
+        return SimpleNamespace(status=self.prompts[escalation_id]["status"], approvals=0, approvals_needed=1)
+
+    async def show_call(self, **given: Any) -> None:
+        """Take no call: an authority need not.
+
+        Raises:
+            LookupUnsupported: Always.
+        """
+        from allowly_authority.errors import LookupUnsupported
+
+        del given
+        raise LookupUnsupported("this authority takes no calls")
+
+    async def pending(self, **given: Any) -> Any:
+        """List nothing: an authority need not.
+
+        Raises:
+            LookupUnsupported: Always.
+        """
+        from allowly_authority.errors import LookupUnsupported
+
+        del given
+        raise LookupUnsupported("this authority lists no questions")
+
+    async def watch_prompts(self, **given: Any) -> AsyncGenerator[Any]:
+        """Tell nothing: an authority need not.
+
+        Raises:
+            LookupUnsupported: Always.
+        """
+        from allowly_authority.errors import LookupUnsupported
+
+        del given
+        raise LookupUnsupported("this authority has no stream")
+        yield  # what makes this a stream
 
     def _decide(self, prompt_id: str, status: str) -> None:
         from allowly_authority.errors import PromptGone

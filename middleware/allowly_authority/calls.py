@@ -15,6 +15,9 @@ from allowly_authority.errors import InvalidRequest
 from allowly_authority.identifiers import is_usable_id
 from allowly_authority.wire.scalars import MAX_TTL_SECONDS
 
+CHECK_PATH: Final = "/v1/check"
+"""Where checks are sent."""
+
 MAX_IDEMPOTENCY_KEY_CHARACTERS: Final = 255
 """Longest `Idempotency-Key`, printable ASCII."""
 
@@ -75,12 +78,23 @@ def lookup_call(nonce: str | None, escalation_id: str | None) -> Call:
     Raises:
         InvalidRequest: Not exactly one of both is given, or it has an unusable form.
     """
+    body = lookup_body(nonce, escalation_id)
+    del nonce
+    return Call("POST", "/v1/prompts/lookup", encoded(body), lookup=True)
+
+
+def lookup_body(nonce: str | None, escalation_id: str | None) -> dict[str, Any]:
+    """Name a question by its nonce or the id of its escalation.
+
+    Raises:
+        InvalidRequest: Not exactly one of both is given, or it has an unusable form.
+    """
     name, value = ("nonce", nonce) if escalation_id is None else ("escalation_id", escalation_id)
     usable = (nonce is None) != (escalation_id is None) and is_usable_id(value)
     if not usable:
         del nonce, value
         raise InvalidRequest("Exactly one of nonce and escalation_id must be given, in a usable form.")
-    return Call("POST", "/v1/prompts/lookup", encoded({name: value}), lookup=True)
+    return {name: value}
 
 
 def bearer(api_key: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 from allowly_authority.addresses import path_segment
-from allowly_authority.calls import Call, lookup_call, settle_call
+from allowly_authority.calls import CHECK_PATH, Call, lookup_call, settle_call
 from allowly_authority.errors import AuthorityError, MalformedReply
 from allowly_authority.operating import OperatorRequests
 from allowly_authority.strict_json import StrictJSONError, parse_json
@@ -73,7 +73,7 @@ class AuthorityClient(OperatorRequests, WaitingRequests):
             "session_id": session_id,
             "context": dict(context or {}),
         }
-        call = Call.post("/v1/check", body, idempotency_key=idempotency_key)
+        call = Call.post(CHECK_PATH, body, idempotency_key=idempotency_key)
         reply = await self._ask(call, CheckReply, deadline=self._check_timeout)
         if reply.authorization_id != authorization_id or set(reply.results) != set(scopes):
             raise MalformedReply("The authority answered a different check.")
@@ -112,6 +112,8 @@ class AuthorityClient(OperatorRequests, WaitingRequests):
     ) -> EscalationReply:
         """Report what the approver of an escalation decided. Repeating the same answer is harmless.
 
+        Where several people must approve, the reply to every approval but the last has the status "pending".
+
         Args:
             escalation_id: From the check.
             resolution: The approver's answer.
@@ -129,7 +131,8 @@ class AuthorityClient(OperatorRequests, WaitingRequests):
             del body["resolved_by"]
         call = Call.post(f"/v1/escalations/{path_segment(escalation_id)}/resolve", body)
         reply = await self._ask(call, EscalationReply)
-        if reply.escalation_id != escalation_id or reply.status != resolution:
+        waits = resolution == "approved" and reply.status == "pending" and reply.approvals < reply.approvals_needed
+        if reply.escalation_id != escalation_id or not (reply.status == resolution or waits):
             raise MalformedReply("The authority resolved something else.")
         return reply
 

@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from allowly_authority.addresses import is_this_computer
 from allowly_authority.app import create_app
-from allowly_authority.receipts import open_receipt_keys
+from allowly_authority.receipts import open_receipt_keys, receipt_key_path, refuse_lost_keys
 from allowly_authority.service.authority import Authority
 from allowly_authority.service.health import Health
 from allowly_authority.web.hosts import OwnHosts
@@ -68,10 +68,10 @@ class AuthorityThread:
 
     def stop(self) -> None:
         """Let requests under way end, then stop, in bounded time."""
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
-            self._server.force_exit = True
+            self._server.stop(at_once=True)
             self._thread.join(1.0)
 
     def _run(self) -> None:
@@ -89,6 +89,7 @@ async def embedded_authority(
     port: int = 0,
     key: str | None = None,
     clock: Callable[[], float] = time.time,
+    inbox_page: bool = False,
 ) -> AsyncGenerator[RunningAuthority]:
     """Run an authority for as long as the block lasts.
 
@@ -99,6 +100,7 @@ async def embedded_authority(
         port: 0 takes any free one.
         key: The key that clients must show; otherwise from `ALLOWLY_KEY` or beside the database.
         clock: Returns seconds since 1970; called on the server's thread.
+        inbox_page: Serve the inbox as a web page as well, at `base_url` and `/inbox`.
 
     Raises:
         ValueError: `host` is not a loopback address, or the key is unusable.
@@ -110,6 +112,7 @@ async def embedded_authority(
     workspace = open_workspace(db, key)
     api_key, database = workspace.key, workspace.database
     try:
+        await refuse_lost_keys(database, receipt_key_path(db))
         receipt_keys = open_receipt_keys(db, None, clock)
         bound = bind(host, port)
         with bound:
@@ -117,7 +120,13 @@ async def embedded_authority(
             authority = Authority(
                 database, workspace_key=api_key, base_url=base_url, clock=clock, receipt_keys=receipt_keys
             )
-            app = create_app(authority, watched=Health(database, clock), api_key=api_key, hosts=OwnHosts(host))
+            app = create_app(
+                authority,
+                watched=Health(database, clock),
+                api_key=api_key,
+                hosts=OwnHosts(host),
+                inbox_page=inbox_page,
+            )
             ready = threading.Event()
             server = HttpServer(app, [Listener(bound)], on_ready=ready.set, on_stop=authority.stop_streams)
             thread = AuthorityThread(server, ready)

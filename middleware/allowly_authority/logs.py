@@ -18,12 +18,12 @@ from collections import deque
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from allowly_authority.errors import AuthorityError
+from allowly_authority.wire.scalars import format_timestamp
 
 if TYPE_CHECKING:
     from allowly_authority.web.observing import Exchange
@@ -136,8 +136,10 @@ class Logs:
 
     def write(self, level: int, seconds: float, entry: Mapping[str, Any]) -> None:
         """Write a line about something else."""
-        moment = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
-        head: dict[str, Any] = {"time": moment, "level": logging.getLevelName(level).lower()}
+        head: dict[str, Any] = {
+            "time": format_timestamp(int(seconds * 1000)),
+            "level": logging.getLevelName(level).lower(),
+        }
         self.writer.write(json.dumps({**head, **entry}) if self.format == "json" else _as_text(head, entry))
 
 

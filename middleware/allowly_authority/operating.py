@@ -35,6 +35,7 @@ class OperatorRequests(Exchange):
         requires_confirm_for: Sequence[str] = (),
         requires_escalation_for: Sequence[str] = (),
         escalation_targets: Mapping[str, str] | None = None,
+        quorum_for: Mapping[str, int] | None = None,
         metadata: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> AuthorizationReply:
@@ -48,6 +49,7 @@ class OperatorRequests(Exchange):
             requires_confirm_for: Scopes that the user is asked about.
             requires_escalation_for: Scopes that somebody else must approve.
             escalation_targets: Who that is, by scope.
+            quorum_for: How many different people that takes, by scope, up to 5; an extension of our authority.
             metadata: For the record, at most 4 KiB of canonical JSON.
             idempotency_key: Makes repeating the very same request harmless.
 
@@ -65,6 +67,8 @@ class OperatorRequests(Exchange):
             "escalation_targets": dict(escalation_targets or {}),
             "metadata": dict(metadata or {}),
         }
+        if quorum_for:
+            body["quorum_for"] = dict(quorum_for)
         call = Call.post("/v1/authorizations", body, idempotency_key=idempotency_key, expected=201)
         return await self._ask(call, AuthorizationReply)
 

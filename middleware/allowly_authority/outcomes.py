@@ -34,6 +34,7 @@ MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 """The longest wait that a `Retry-After` is believed."""
 
 ReplyT = TypeVar("ReplyT", bound=Reply)
+_UNKNOWN: Final = frozenset({"prompt_not_found", "call_not_given"})
 _SERVER_ERRORS: Final = 500
 _CLIENT_ERRORS: Final = 400
 
@@ -119,7 +120,7 @@ def understood(answer: Answer, expected: int, model: type[ReplyT], *, lookup: bo
 
 
 def _refusal(answer: Answer, *, lookup: bool) -> AuthorityError:
-    if lookup and answer.status == 404 and _code(answer.content) == "prompt_not_found":  # noqa: PLR2004 - as above
+    if lookup and answer.status == 404 and _code(answer.content) in _UNKNOWN:  # noqa: PLR2004 - as above
         return PromptUnknown("This authority never issued the question.")
     if lookup and answer.status in {404, 405, 501}:
         return LookupUnsupported("This authority cannot tell what a question is about.")

@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, cast, get_args
 from urllib.parse import urlencode
 
@@ -13,13 +14,16 @@ import aiohttp
 import anyio
 from pydantic import ValidationError
 
-from allowly_authority.calls import Call
+from allowly_authority.addresses import path_segment
+from allowly_authority.binding import bound_resource, canonical_json
+from allowly_authority.calls import Call, encoded, lookup_body
 from allowly_authority.errors import (
     AuthorityError,
     AuthorityUnavailable,
     LookupUnsupported,
     MalformedReply,
     NotFound,
+    PromptUnknown,
     RateLimited,
 )
 from allowly_authority.event_stream import EventReader, ServerEvent
@@ -27,7 +31,14 @@ from allowly_authority.exchange import Exchange
 from allowly_authority.lean_imports import without_httpx_command_line
 from allowly_authority.outcomes import error_of_status, failure_of
 from allowly_authority.strict_json import StrictJSONError, parse_json
-from allowly_authority.wire.inbox_replies import EventName, PromptItem, PromptPageReply, Snapshot
+from allowly_authority.wire.inbox_replies import (
+    CallKeptReply,
+    CallReply,
+    EventName,
+    PromptItem,
+    PromptPageReply,
+    Snapshot,
+)
 
 with without_httpx_command_line():
     import httpx
@@ -44,6 +55,7 @@ LONGEST_DELAY_SECONDS: Final = 15.0
 _MEDIA_TYPE: Final = "text/event-stream"
 _OK: Final = 200
 Kind = Literal["confirm", "escalate"]
+Status = Literal["pending", "approved", "rejected", "expired", "consumed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class PromptEvent:
         has_more: Whether more pages of the snapshot follow.
         event_id: What the next stream can go on from; `None` in the middle of a snapshot.
         failure: Why the stream was lost; `None` where the authority ended it.
+        now: Of a snapshot: the authority's clock when it was read, aware.
     """
 
     name: EventName | Literal["lost"]
@@ -66,6 +79,26 @@ class PromptEvent:
     has_more: bool = False
     event_id: str | None = None
     failure: AuthorityError | None = None
+    now: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCall:
+    """The call behind a question, as whoever asks handed it in.
+
+    Attributes:
+        canonical: The arguments as canonical JSON.
+        server: What the asker calls the server; proved by nothing.
+    """
+
+    tool: str
+    canonical: str
+    server: str = ""
+
+    @property
+    def resource(self) -> str:
+        """What a check of this very call names as its resource."""
+        return bound_resource(self.tool, self.canonical)
 
 
 class WaitingRequests(Exchange):
@@ -77,15 +110,21 @@ class WaitingRequests(Exchange):
         addressee: str | None = None,
         kind: Kind | None = None,
         authorization_id: str | None = None,
+        status: Status = "pending",
+        requested: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> PromptPageReply:
         """Read a page of what waits, the first to run out first. An approver's key shows what is addressed to it.
 
+        Questions that are over come in the opposite order of the same times.
+
         Args:
             addressee: Escalations to this name only.
             kind: Questions of one kind only.
             authorization_id: Those of one authorization only.
+            status: Those in this state; an approval that was used is "consumed".
+            requested: For an approver's key: what was asked for its holder instead, whoever answers it.
             limit: How many at most, 1 to 100.
             cursor: `next_cursor` of the page before.
 
@@ -93,11 +132,67 @@ class WaitingRequests(Exchange):
             LookupUnsupported: This authority has no such list.
             AuthorityError: There is no answer; see its kinds.
         """
-        query = _query(addressee, kind, authorization_id) | {"limit": str(limit)}
+        query = _query(addressee, kind, authorization_id) | {"limit": str(limit), "status": status}
+        if requested:
+            query["requested"] = "true"
         if cursor is not None:
             query["cursor"] = cursor
         call = Call("GET", f"/v1/prompts?{urlencode(query)}", lookup=True)
         return await self._ask(call, PromptPageReply)
+
+    async def show_call(
+        self,
+        *,
+        nonce: str | None = None,
+        escalation_id: str | None = None,
+        tool: str,
+        arguments: str,
+        server: str = "",
+    ) -> None:
+        """Hand in the call behind a question, so that whoever decides about it sees it.
+
+        Args:
+            nonce: Of a confirmation.
+            escalation_id: Of an escalation.
+            tool: The tool's name.
+            arguments: Canonical JSON, as `allowly_authority.binding.canonical_json` writes it.
+            server: What the asker calls the server, at most 100 characters; shown as the asker's word.
+
+        Raises:
+            ValueError: The arguments are no JSON object.
+            PromptUnknown: This authority never issued the question.
+            Conflict: The question is about another call, or about none in particular.
+            LookupUnsupported: This authority takes no calls.
+            AuthorityError: It was not kept, or may not have been; see the kinds and `sent`.
+        """
+        asked = lookup_body(nonce, escalation_id)
+        del nonce
+        body = asked | {"tool": tool, "arguments": parse_json(arguments.encode()), "server": server}
+        await self._ask(Call("POST", "/v1/prompts/calls", encoded(body), lookup=True), CallKeptReply)
+
+    async def call_behind(self, prompt_id: str) -> ShownCall | None:
+        """Read the call behind a question; `None` where nobody has handed it in.
+
+        Whoever reads it compares `ShownCall.resource` with the resource of the question: that alone proves it.
+
+        Args:
+            prompt_id: `PromptItem.prompt_id`.
+
+        Raises:
+            LookupUnsupported: This authority keeps no calls.
+            AuthorityError: There is no answer; see its kinds.
+        """
+        call = Call("GET", f"/v1/prompts/{path_segment(prompt_id)}/call", lookup=True)
+        try:
+            reply = await self._ask(call, CallReply)
+        except PromptUnknown:
+            return None
+        if reply.prompt_id != prompt_id:
+            raise MalformedReply("The authority told of another call.")
+        try:
+            return ShownCall(reply.tool, canonical_json(reply.arguments), reply.server)
+        except ValueError:
+            raise MalformedReply("The authority told of a call that is none.") from None
 
     async def watch_prompts(
         self,
@@ -223,7 +318,7 @@ def _understood(event: ServerEvent) -> PromptEvent | None:
     if event.name == "snapshot":
         page = Snapshot.model_validate(body)
         last = None if page.has_more else event.last_event_id
-        return PromptEvent("snapshot", tuple(page.items), page.page, page.has_more, last)
+        return PromptEvent("snapshot", tuple(page.items), page.page, page.has_more, last, now=page.now)
     name = cast("EventName", event.name)
     return PromptEvent(name, (PromptItem.model_validate(body),), event_id=event.last_event_id)
 

@@ -60,6 +60,7 @@ class CallFacts:
             tool: The name in the request.
             arguments: The arguments in the request; `None` for none. They are copied: a caller in
                 the same process may share them with the server and could change them during the check.
+                A zero with a sign becomes the zero that the canonical form says was checked.
             context: The framework's own context.
             request_state: The state that the request brings back, if any.
             answers: The input that the request brings, if any.
@@ -72,6 +73,7 @@ class CallFacts:
             raise TypeError("a call has a name and a mapping of arguments")
         try:
             own = copy.deepcopy(cast("Mapping[str, Any]", arguments or {}))
+            drop_signs_of_zeros(own)
         except Exception as error:
             raise ValueError("the arguments cannot be copied") from error
         return cls(
@@ -81,6 +83,24 @@ class CallFacts:
             continues=request_state is not None or answers is not None,
             request_state=request_state if isinstance(request_state, str) else None,
         )
+
+
+def drop_signs_of_zeros(arguments: Mapping[str, Any]) -> None:
+    """Make each -0.0 a 0.0, in place: RFC 8785 writes both as 0, but a tool can tell them apart."""
+    # A list of what is still to be seen in place of recursion: hostile arguments are deep, shared or circular.
+    pending: list[Any] = [arguments]
+    seen: set[int] = set()
+    while pending:
+        holder = pending.pop()
+        if id(holder) in seen:
+            continue
+        seen.add(id(holder))
+        members: Any = enumerate(holder) if type(holder) is list else holder.items()
+        for key, inner in members:
+            if type(inner) in {dict, list}:
+                pending.append(inner)
+            elif isinstance(inner, float) and inner == 0.0:
+                holder[key] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

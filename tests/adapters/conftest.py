@@ -140,6 +140,7 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
                 lambda user: grant.authorization_id,
                 base_url=running.base_url,
                 user_id_fn=lambda context: "usr_7",
+                check_timeout_seconds=30,
             )
             yield Office(authority, guard)
 

@@ -46,7 +46,7 @@ def question() -> Callable[..., ApprovalRequest]:
             "reason": "scope_requires_user_confirmation",
             "expires_at": datetime.now(UTC) + timedelta(seconds=seconds),
             "server": MAIL,
-            "tool": ToolInfo("send_email", description="Sends a mail.", input_schema={"type": "object"}),
+            "tool": ToolInfo("send_email", None, "Sends a mail.", {}, {"type": "object"}, {"type": "object"}),
             "verification": Verification.MATCHED,
         }
         return ApprovalRequest(**{**defaults, **fields})

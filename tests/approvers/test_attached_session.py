@@ -82,6 +82,7 @@ async def office(agent: SocketApprover, tmp_path: Path) -> AsyncIterator[Office]
                 lambda user: grant.authorization_id,
                 base_url=running.base_url,
                 user_id_fn=lambda context: "usr_7",
+                check_timeout_seconds=30,
             )
             sent: list[str] = []
             server = MCPServer("mail", middleware=[guard])

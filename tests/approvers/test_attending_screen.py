@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from settling import press
 
 from allowly_harness.approvers.attached import SocketApprover, agents, attachment, sockets
 from allowly_harness.approvers.base import WaitStatus
@@ -40,7 +41,7 @@ class Desk:
         self.app, self.pilot, self.hands = app, pilot, hands
 
     async def until(self, condition: Callable[[], object]) -> None:
-        with anyio.move_on_after(15):
+        with anyio.move_on_after(30):
             while not condition():
                 await self.pilot.pause(0.01)
             return
@@ -51,8 +52,7 @@ class Desk:
 
     async def press(self, *keys: str, after: float = 0.0) -> None:
         self.hands.passed += after
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await press(self.pilot, *keys)
 
     async def card(self) -> ApprovalScreen:
         """Wait until a question is open."""

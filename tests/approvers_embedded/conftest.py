@@ -83,7 +83,7 @@ class Terminal:
         """Everything that was written so far, without escape sequences."""
         return _ESCAPES.sub("", self._screen.getvalue()).replace("\r", "")
 
-    async def then(self, text: str, seconds: float = 10) -> str:
+    async def then(self, text: str, seconds: float = 30) -> str:
         """Wait until `text` was written behind what was awaited before; return what stood between."""
         try:
             with anyio.fail_after(seconds):

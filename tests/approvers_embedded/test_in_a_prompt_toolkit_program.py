@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110 - keys are read by another task, which raises no event
             await anyio.sleep(0.005)
 
@@ -61,7 +61,7 @@ def host(terminal):
     @asynccontextmanager
     async def run() -> AsyncIterator[tuple[Host, Any]]:
         program = Host(terminal)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as group:
                 group.start_soon(program.read)
                 await terminal.then("host>")
@@ -123,7 +123,7 @@ async def test_what_is_typed_behind_an_answer_reaches_nobody(host, terminal, que
 
 
 async def test_a_question_waits_until_the_person_pauses(host, terminal, question, hands) -> None:
-    approver = terminal.approver(hands, console=Console(quiet_seconds=1.5, burst_seconds=0.0))
+    approver = terminal.approver(hands, console=Console(quiet_seconds=5.0, burst_seconds=0.0))
     async with host() as (program, group):
         await program.typed("a")
         group.start_soon(program.ask, approver, question())

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import anyio
 import pytest
+from settling import press
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -94,7 +95,7 @@ class Guest:
 
     async def until(self, condition: Callable[[], object], *, passing: float = 0.0) -> None:
         """Wait; with each look `passing` seconds of the clock go by."""
-        with anyio.move_on_after(15):
+        with anyio.move_on_after(30):
             while not condition():
                 await self.pilot.pause(0.01)
                 self.hands.passed += passing
@@ -114,8 +115,7 @@ class Guest:
 
     async def press(self, *keys: str, after: float = 0.0) -> None:
         self.hands.passed += after
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await press(self.pilot, *keys)
 
     async def approve(self) -> None:
         await self.live_card()
@@ -485,7 +485,7 @@ async def test_an_app_that_ends_closes_what_is_open_without_an_answer(guest, que
             group.start_soon(ask)
             group.start_soon(watch)
             await it.live_card()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while len(answers) < 2:  # noqa: ASYNC110 - the answers come from a look at the app
                 await anyio.sleep(0.05)
 

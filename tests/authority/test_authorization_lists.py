@@ -8,7 +8,7 @@ import pytest
 
 from allowly_authority import AuthorityClient, NotFound
 from allowly_authority.store.listing import _page_statement
-from allowly_authority.wire.served import AuthorizationItem, AuthorizationPage
+from allowly_authority.wire.served_grants import AuthorizationItem, AuthorizationPage
 
 pytestmark = pytest.mark.anyio
 SQLITE = pytest.mark.parametrize("location", ["sqlite"], indirect=True)

@@ -199,7 +199,7 @@ async def test_a_drip_feed_ends_at_the_deadline():
     server = FaultyServer(drip)
     async with server:
         client = AuthorityClient(base_url=server.base_url, api_key=KEY, check_timeout_seconds=0.3)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             with pytest.raises(AuthorityUnavailable) as failure:
                 await check(client)
             await client.aclose()
@@ -461,7 +461,7 @@ async def test_cancelling_a_check_leaves_the_client_usable():
     asked = anyio.Event()
     server = FaultyServer(slow_then_fast)
     async with server, AuthorityClient(base_url=server.base_url, api_key=KEY, check_timeout_seconds=5.0) as client:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(check, client)
                 await asked.wait()
@@ -510,7 +510,7 @@ async def test_the_deadline_holds_while_connecting():
         client = AuthorityClient(
             base_url=f"http://127.0.0.1:{full.getsockname()[1]}", api_key=KEY, check_timeout_seconds=0.3
         )
-        with anyio.fail_after(5), pytest.raises(AuthorityUnavailable) as failure:
+        with anyio.fail_after(20), pytest.raises(AuthorityUnavailable) as failure:
             await check(client)
         await client.aclose()
         for one in waiting:

@@ -35,7 +35,7 @@ class Wire:
         self.key = key
 
     def raw(self, request: bytes) -> bytes:
-        with socket.create_connection(self.address, timeout=5) as connection:
+        with socket.create_connection(self.address, timeout=20) as connection:
             connection.sendall(request)
             reply = b""
             while chunk := connection.recv(65536):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 
+import anyio
 import pytest
 
 from allowly_authority.web import protocol
@@ -27,7 +29,7 @@ def head(authority) -> bytes:
 @pytest.fixture
 def connection(authority) -> Iterator[socket.socket]:
     host, _, port = authority.base_url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as opened:
+    with socket.create_connection((host, int(port)), timeout=20) as opened:
         yield opened
 
 
@@ -115,10 +117,74 @@ async def test_headers_that_do_not_end_in_time_end_the_connection(authority, hea
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.05)
     host, _, port = authority.base_url.removeprefix("http://").partition(":")
 
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(head)
 
         assert until_the_end(connection) == b""
+
+
+async def test_a_later_head_that_does_not_end_in_time_ends_the_connection(authority, head, monkeypatch):
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.4)
+    host, _, port = authority.base_url.removeprefix("http://").partition(":")
+
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head + length_of(BODY) + b"\r\n" + BODY)
+        assert one_reply(connection)[0] == 200
+        connection.sendall(head)
+
+        assert until_the_end(connection) == b""
+
+
+async def test_a_connection_that_was_used_may_be_idle_for_longer_than_a_head_may_take(authority, head, monkeypatch):
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.4)
+    host, _, port = authority.base_url.removeprefix("http://").partition(":")
+
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head + length_of(BODY) + b"\r\n" + BODY)
+        first = one_reply(connection)[0]
+        await anyio.sleep(0.6)  # nothing happens in this time, which is what is shown
+        connection.sendall(head + length_of(BODY) + b"\r\n" + BODY)
+        second = one_reply(connection)[0]
+
+    assert (first, second) == (200, 200)
+
+
+class Written:
+    """A transport that remembers what was written at once."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.pieces.append(data)
+
+    def close(self) -> None:
+        self.pieces.append(b"closed")
+
+
+async def test_a_reply_is_handed_over_in_one_piece_where_it_is_there_at_once():
+    written = Written()
+    reply = protocol._InOnePiece(written, asyncio.get_running_loop())
+
+    reply.write(b"head")
+    reply.write(b"body")
+    await asyncio.sleep(0)
+    reply.write(b"more")
+
+    assert written.pieces == [b"headbody", b"more"]
+
+
+async def test_a_head_does_not_wait_for_what_comes_later_or_for_the_end():
+    waiting, ended = Written(), Written()
+    reply, short = (protocol._InOnePiece(written, asyncio.get_running_loop()) for written in (waiting, ended))
+
+    reply.write(b"head")
+    short.write(b"head")
+    short.close()
+    await asyncio.sleep(0)
+
+    assert waiting.pieces == [b"head"]
+    assert ended.pieces == [b"head", b"closed"]
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,10 @@ async def test_a_key_shows_what_it_is_for_and_is_told_once(api, holder):
         "roles": ["approver"],
         "addresses": ["compliance"],
         "created_at": "",
+        "created_by": "workspace",
         "expires_at": None,
         "revoked_at": None,
+        "revoked_by": None,
     }
 
 

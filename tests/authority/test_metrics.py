@@ -111,7 +111,7 @@ async def test_requests_that_are_not_http_are_counted_though_they_have_no_route(
     before = await samples(http)
     host, port = "127.0.0.1", int(running.base_url.rpartition(":")[2])
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with await anyio.connect_tcp(host, port) as stream:
             await stream.send(b"\x16\x03\x01 no http\r\n\r\n")
             answer = await stream.receive()

@@ -155,8 +155,8 @@ class AuthorityMachine(RuleBasedStateMachine):
         open_database(self.location).close()
         with psycopg.connect(self.location.text) as link:
             link.execute(
-                "TRUNCATE authorizations, budgets, daily_counts, policies, reservations, prompts, receipts, replies "
-                "RESTART IDENTITY"
+                "TRUNCATE authorizations, budgets, daily_counts, policies, reservations, prompts, prompt_calls, "
+                "receipts, replies RESTART IDENTITY"
             )
 
     def problem(self, coroutine: Any) -> Any:

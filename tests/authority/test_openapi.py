@@ -29,9 +29,11 @@ EXTENSIONS = {
     "GET /v1/principal",
     "GET /v1/prompts",
     "GET /v1/prompts/events",
+    "GET /v1/prompts/{prompt_id}/call",
     "POST /v1/agent-scope-bundles",
     "POST /v1/explain",
     "POST /v1/keys",
+    "POST /v1/prompts/calls",
     "POST /v1/prompts/lookup",
 }
 """What the hosted service does not have, or has in a form that is not known."""

@@ -22,6 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "authority.md").read_text()
         f"| request line and headers | {protocol.MAX_HEADER_BYTES // 1024} KiB |",
         f"| time until they are there, from the connection or their first byte | {protocol.HEADER_SECONDS:.0f} s |",
         f"| body | {reading.MAX_BODY_BYTES // 1024} KiB |",
+        f"| {reading.MAX_POLICY_BODY_BYTES // 1024} KiB | 413 |",
         f"| time until the body is there | {reading.BODY_SECONDS:.0f} s |",
         f"| nesting of a body | {MAX_JSON_DEPTH} levels |",
         f"| `Idempotency-Key` | {reading.MAX_KEY_CHARACTERS} characters",

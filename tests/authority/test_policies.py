@@ -9,6 +9,8 @@ import anyio
 import pytest
 from allowly import Allowly, AllowlyAPIError
 
+from allowly_authority.binding import canonical_json
+
 pytestmark = pytest.mark.anyio
 
 
@@ -223,6 +225,33 @@ async def test_a_definition_with_a_fault_is_refused_with_its_place(api):
 
     assert status == 422
     assert "rules.0.conditions.0.op" in reply["error"]["fields"][0]["field"]
+
+
+def padded(length: int) -> dict[str, Any]:
+    """A definition that lacks less than 1,500 bytes of a given length in canonical form."""
+    body = definition()
+    rules = body["actions"][1]["policy"]["rules"]
+    body["actions"][1]["policy"]["fields"]["note"] = "string"
+    fill = length - len(canonical_json(body).encode())
+    while fill > 1500:
+        conditions = [{"field": "note", "op": "eq", "value": ""} for _ in range(10)]
+        rule = {"id": f"r{len(rules)}", "decision": "confirm", "target": "agent_owner", "conditions": conditions}
+        rules.append(rule)
+        fill = length - len(canonical_json(body).encode())
+        for condition in conditions:
+            condition["value"] = "\u00e9" * max(0, min(1000, (fill - 1000) // 2))
+            fill = length - len(canonical_json(body).encode())
+    return body
+
+
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
+async def test_a_policy_may_be_as_long_as_its_own_limit_says_however_it_is_written(api):
+    body = {"policy_id": "long", "description": "x" * 2048} | padded(64 * 1024)
+
+    accepted, _ = await api("POST", "/v1/policies", body)
+
+    assert len(canonical_json(body).encode()) > 64 * 1024
+    assert accepted == 201
 
 
 async def test_what_is_not_there_is_not_found(api):

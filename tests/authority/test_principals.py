@@ -29,6 +29,8 @@ RIGHTS = {
     ("POST", "/v1/escalations/{escalation_id}/resolve"): APPROVER,
     ("GET", "/v1/escalations/{escalation_id}"): PEOPLE,
     ("POST", "/v1/prompts/lookup"): APPROVER,
+    ("POST", "/v1/prompts/calls"): APPROVER,
+    ("GET", "/v1/prompts/{prompt_id}/call"): PEOPLE,
     ("GET", "/v1/prompts"): PEOPLE,
     ("GET", "/v1/prompts/events"): PEOPLE,
     ("GET", "/v1/receipts"): OPERATOR,

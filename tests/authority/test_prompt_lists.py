@@ -197,3 +197,52 @@ async def test_the_list_needs_a_key(authority):
     async with httpx.AsyncClient(base_url=authority.base_url, trust_env=False) as http:
         assert (await http.get("/v1/prompts")).status_code == 401
         assert (await http.get("/v1/prompts/events")).status_code == 401
+
+
+async def test_an_approver_sees_what_was_asked_for_it_only_where_it_asks_for_that(api, create, check, approver, clock):
+    """G11: to see it is not to answer it."""
+    rules = {"requires_escalation_for": ["pay"], "escalation_targets": {"pay": "compliance"}}
+    mine = await create("send", "pay", user_id="ada", requires_confirm_for=["send"], **rules)
+    driven = await create("pay", user_id="bob", agent_id="ada", **rules)
+    others = await create("pay", user_id="bob", **rules)
+    asked = [id_of(await check(one, "pay", resource=f"r:{one}")) for one in (mine, driven, others)]
+    confirmation = id_of(await check(mine, "send", resource="r:send"))
+    ada = await approver("ada")
+
+    async def seen(**filters: Any) -> set[str | None]:
+        page = await ada.pending(**filters)
+        return {item.confirmation_id or item.escalation_id for item in page.items}
+
+    assert await seen() == set()
+    assert await seen(requested=True) == {asked[0], asked[1], confirmation}
+    assert await seen(requested=True, kind="confirm") == {confirmation}
+    assert await seen(requested=True, addressee="compliance", authorization_id=mine) == {asked[0]}
+    assert await seen(requested=True, authorization_id=others) == set()
+    assert await seen(requested=True, status="approved") == set()
+    with pytest.raises(NotAllowed):
+        await ada.resolve_escalation(asked[0], resolution="approved")
+
+
+async def test_pages_of_what_was_asked_for_somebody_hold_each_question_once(create, check, approver, clock):
+    for turn in range(7):
+        authorization = await create("pay", user_id="ada", requires_escalation_for=["pay"])
+        clock.advance(1)
+        await check(authorization, "pay", resource=f"r:{turn}")
+    ada = await approver("ada")
+
+    found, cursor = [], None
+    while True:
+        page = await ada.pending(requested=True, limit=3, cursor=cursor)
+        found += [item.resource for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+
+    assert found == [f"r:{turn}" for turn in range(7)]
+
+
+@on_sqlite
+async def test_a_key_that_sees_everything_sees_it_all(raised, listed):
+    everything = {id_of(await raised(name)) for name in ("send", "delete")}
+
+    assert set(await listed("requested=true")) == everything

@@ -226,7 +226,12 @@ async def test_serve_stops_cleanly_on_a_signal_and_keeps_its_key(start_server, t
     first = start_server(key=None)
     key_file = Path(first.where["key_file"])
     key = key_file.read_text().strip()  # noqa: ASYNC240 - a small local file
-    assert first.where == {"base_url": first.base_url, "db": str(tmp_path / "served.db"), "key_file": str(key_file)}
+    assert first.where == {
+        "base_url": first.base_url,
+        "db": str(tmp_path / "served.db"),
+        "key_file": str(key_file),
+        "inbox_url": f"{first.base_url}/inbox",
+    }
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600  # noqa: ASYNC240 - as above
     assert stat.S_IMODE((tmp_path / "served.db").stat().st_mode) == 0o600
     async with connect(first, key) as client:

@@ -55,7 +55,7 @@ def filled(age: int, *, count: int = 1):
             empty = dict.fromkeys(queries.INSERT_PROMPT.form("sqlite").names)
             named = {"prompt_id": name, "kind": "confirm", "dialect": "scopes", "authorization_id": "auth"}
             times = {"created_ms": age, "expires_ms": age, "single_use": 1, "nonce_hash": name.encode()}
-            text = {"scope": "s", "binding": name, "state": "pending", "source_receipt_id": "r"}
+            text = {"scope": "s", "binding": name, "state": "pending", "source_receipt_id": "r", "quorum": 1}
             db.run(queries.INSERT_PROMPT, **empty | named | times | text)
             nothing = dict.fromkeys(queries.INSERT_RECEIPT.form("sqlite").names)
             said = {"receipt_id": name, "issued_ms": age, "event": "e", "decision": "d", "authorization_id": "auth"}

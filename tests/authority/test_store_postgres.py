@@ -228,7 +228,7 @@ async def test_a_row_that_another_change_holds_ends_as_busy(postgres_url, link, 
     link.execute("BEGIN")
     link.execute("LOCK TABLE receipts")
 
-    with anyio.fail_after(5), pytest.raises(StoreBusy):
+    with anyio.fail_after(20), pytest.raises(StoreBusy):
         await database.apply(receipt(1))
 
     link.execute("ROLLBACK")

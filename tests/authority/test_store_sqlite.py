@@ -54,7 +54,7 @@ async def test_a_full_disk_changes_nothing_and_is_over_when_there_is_room_again(
     pages = (await raw(database, "PRAGMA page_count"))[0]
     await raw(database, f"PRAGMA max_page_count = {pages}")
 
-    with anyio.fail_after(5), pytest.raises(StoreError, match="SQLITE_FULL"):
+    with anyio.fail_after(20), pytest.raises(StoreError, match="SQLITE_FULL"):
         await database.apply(receipt(1, size=100_000))
     assert await count(database) == 0
 
@@ -65,7 +65,7 @@ async def test_a_full_disk_changes_nothing_and_is_over_when_there_is_room_again(
 async def test_a_database_that_becomes_read_only_changes_nothing(database):
     await raw(database, "PRAGMA query_only = ON")
 
-    with anyio.fail_after(5), pytest.raises(StoreError, match="SQLITE_READONLY"):
+    with anyio.fail_after(20), pytest.raises(StoreError, match="SQLITE_READONLY"):
         await database.apply(receipt(1))
     assert await count(database) == 0
 
@@ -79,7 +79,7 @@ async def test_a_file_that_is_damaged_under_way_changes_nothing(database, tmp_pa
         file.write(b"\x5a" * (size - 4096))
     await raw(database, "PRAGMA shrink_memory")
 
-    with anyio.fail_after(5), pytest.raises(StoreError, match=r"SQLITE_(CORRUPT|NOTADB)"):
+    with anyio.fail_after(20), pytest.raises(StoreError, match=r"SQLITE_(CORRUPT|NOTADB)"):
         await database.apply(receipt(2))
     with pytest.raises(StoreError):
         await count(database)
@@ -90,7 +90,7 @@ async def test_a_lock_that_is_not_given_up_ends_as_busy_and_changes_nothing(data
     holder = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
 
-    with anyio.fail_after(5), pytest.raises(StoreBusy):
+    with anyio.fail_after(20), pytest.raises(StoreBusy):
         await database.apply(receipt(1))
     assert await count(database) == 0
 
@@ -111,7 +111,7 @@ async def test_closing_tells_those_who_wait(tmp_path):
         except StoreBusy as error:
             told.append(error)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write)
             await anyio.lowlevel.checkpoint()

@@ -53,7 +53,7 @@ def shown_serial(running: Standing, trusted: Path) -> str:
     """Return the serial number of the certificate that a new connection is shown."""
     context = ssl.create_default_context(cafile=str(trusted))
     with (
-        socket.create_connection(address(running), timeout=5) as plain,
+        socket.create_connection(address(running), timeout=20) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as encrypted,
     ):
         certificate = encrypted.getpeercert()
@@ -115,7 +115,7 @@ def test_versions_before_1_2_are_not_spoken(secure, version):
     context.set_ciphers("ALL:@SECLEVEL=0")
 
     with (
-        socket.create_connection(address(secure), timeout=5) as plain,
+        socket.create_connection(address(secure), timeout=20) as plain,
         pytest.raises((ssl.SSLError, ConnectionError)),
         context.wrap_socket(plain),
     ):
@@ -123,7 +123,7 @@ def test_versions_before_1_2_are_not_spoken(secure, version):
 
 
 def test_plain_http_gets_no_answer_and_does_no_harm(secure, issuer):
-    with socket.create_connection(address(secure), timeout=5) as plain:
+    with socket.create_connection(address(secure), timeout=20) as plain:
         plain.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         try:
             answer = plain.recv(1024)
@@ -242,7 +242,7 @@ def test_with_a_certificate_it_listens_elsewhere_without_being_told_twice(issuer
 def status_for(running: Standing, issuer: Issuer, host: str) -> int:
     context = ssl.create_default_context(cafile=str(issuer.file))
     with (
-        socket.create_connection(address(running), timeout=5) as plain,
+        socket.create_connection(address(running), timeout=20) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as encrypted_,
     ):
         encrypted_.sendall(f"GET /readyz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

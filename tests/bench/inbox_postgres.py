@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-from inbox import FEW, MANY, compared, filled
 from sampling import Effort, Samples
 
 from allowly_authority.store.location import parse_database_url
+from inbox import FEW, MANY, compared, filled
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))
 from postgres_cluster import Cluster

@@ -302,7 +302,7 @@ async def test_what_no_leg_fetches_is_given_up_and_withdrawn(
 ) -> None:
     monkeypatch.setattr(held, "HOLD_SECONDS", 0.0)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         wanted = await modern_host.request("tools/call", CALL)
         while not office.authority.nonces:
             await anyio.lowlevel.checkpoint()

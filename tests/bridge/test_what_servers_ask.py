@@ -99,7 +99,7 @@ async def test_a_wish_reaches_the_host_and_the_answer_the_server(
     async def answers(asked: str, _: dict[str, Any]) -> dict[str, Any]:
         return answer
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with (
             bridging(server.low, era=server_era) as bridge,
             connected(bridge, modern=host_era == "modern", capabilities=EVERYTHING, answer=answers) as host,
@@ -144,7 +144,7 @@ async def test_a_modern_host_without_an_open_request_cannot_be_asked(
     sessions: list[Any] = []
     server = raw_server(tools__list=lists)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with (
             bridging(server.low, era="legacy") as bridge,
             connected(bridge, modern=True, capabilities=EVERYTHING) as host,
@@ -186,7 +186,7 @@ async def test_a_server_that_asks_without_end_is_stopped(
 
     server = raw_server(tools__call=works)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with (
             bridging(server.low) as bridge,
             connected(bridge, modern=False, capabilities=EVERYTHING, answer=answers) as host,
@@ -219,7 +219,7 @@ async def test_what_a_legacy_server_takes_back_is_taken_back_from_the_host(
 
     server = raw_server(tools__call=works)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with (
             bridging(server.low) as bridge,
             connected(bridge, modern=False, capabilities=EVERYTHING, answer=answers) as host,
@@ -258,7 +258,7 @@ async def test_notifications_of_a_legacy_host_reach_a_legacy_server(
 ) -> None:
     server = raw_server()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with bridging(server.low) as bridge, connected(bridge, modern=False) as host:
             await host.notify("notifications/roots/list_changed", {"_meta": {"k": 1}})
             seen = await server.until_seen("notifications/roots/list_changed")
@@ -347,7 +347,7 @@ async def test_where_several_hosts_may_be_meant_none_is_asked(raw_server: Any, b
 
     server = raw_server(tools__call=works)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with (
             bridging(server.low, era="legacy", several_hosts=True) as bridge,
             connected(bridge, modern=True, capabilities=EVERYTHING) as one,

@@ -60,14 +60,14 @@ class Terminal:
 
     async def shows(self, text: str) -> None:
         """Wait until `text` was written."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while text not in self.screen:  # noqa: ASYNC110 - a string raises no event
                 await anyio.sleep(0.005)
 
     async def then(self, text: str) -> str:
         """Wait until `text` was written behind what was awaited before; return what stood between."""
         try:
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 while (place := self.text.find(text, self._seen)) < 0:  # noqa: ASYNC110 - a string raises no event
                     await anyio.sleep(0.005)
         except TimeoutError:

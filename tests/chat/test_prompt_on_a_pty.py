@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -62,6 +63,10 @@ anyio.run(main)
 """
 
 
+TAKEN_SECONDS = 0.3
+READ_SECONDS = 10.0
+
+
 class Pty:
     """A chat prompt on a pseudo-terminal."""
 
@@ -71,6 +76,11 @@ class Pty:
         script = folder / "program.py"
         script.write_text(PROGRAM)
         self._master, slave = pty.openpty()
+        if hostile:
+            # The test reads every byte as the program's: the terminal's own echo may fall into one of its sequences.
+            modes = termios.tcgetattr(slave)
+            modes[3] &= ~termios.ECHO
+            termios.tcsetattr(slave, termios.TCSANOW, modes)
         environment = {**os.environ, "TERM": term, "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "100", "LINES": "40"}
         self._process = subprocess.Popen(
             [sys.executable, str(script), str(HERE / "conftest.py"), json.dumps(hostile)],
@@ -91,10 +101,27 @@ class Pty:
         self._seen = place + len(text.encode())
 
     def type(self, text: str) -> None:
-        """Type as a person does, key by key."""
+        """Type as a person does, key by key: a busy program that reads several at once takes them for pasted.
+
+        A prompt stands there before its keys are read one by one; until then the terminal itself echoes them, even
+        into the middle of a sequence that the program writes. What it still writes is read meanwhile: a terminal
+        that nobody reads fills up, and the program would never come to reading keys.
+        """
+        end = time.monotonic() + READ_SECONDS
+        while termios.tcgetattr(self._master)[3] & termios.ICANON:
+            assert time.monotonic() < end, f"no key is read: {self.bytes[self._seen :].decode(errors='replace')}"
+            self._read(0.01)
         for key in text:
+            self._read(0)
             os.write(self._master, key.encode())
-            time.sleep(0.01)
+            # What takes the key draws it; where nothing does, nothing will.
+            select.select([self._master], [], [], TAKEN_SECONDS)
+
+    def _read(self, seconds: float) -> None:
+        """Take what has been written; `seconds` is how long to wait for the first of it."""
+        while select.select([self._master], [], [], seconds)[0]:
+            self.bytes += os.read(self._master, 65536)
+            seconds = 0
 
     def paste(self, text: str) -> None:
         """Put text into the terminal at once."""
@@ -258,9 +285,7 @@ def test_nothing_that_a_server_says_acts_on_the_terminal(opened):
                     terminal.shows("Enter: more")
                     terminal.type("q\r")
                     break
-                ready, _, _ = select.select([terminal._master], [], [], 0.1)
-                if ready:
-                    terminal.bytes += os.read(terminal._master, 65536)
+                terminal._read(0.1)
         terminal.shows(shown)
     terminal.type("/quit\r/quit\r")
     terminal.shows("EXIT 0")

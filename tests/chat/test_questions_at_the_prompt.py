@@ -326,7 +326,7 @@ async def test_a_page_is_shown_whole_with_its_host_and_opened_after_two_words(te
     item = PendingQueue().add_elicitation(ElicitationRequest(ServerInfo("mail"), "Sign in", "url", url=url))
     terminal.type("open\ropen\rnonsense\rdone\r")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         reply = await chat_elicit.ask_for(item, None, has_prompt=False, open_page=lambda page: not opened.append(page))
 
     assert reply is not None
@@ -344,7 +344,7 @@ async def test_no_odd_page_is_opened(terminal, url):
     item = PendingQueue().add_elicitation(ElicitationRequest(ServerInfo("mail"), "Sign in", "url", url=url))
     terminal.type("open\ropen\rdecline\r")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         reply = await chat_elicit.ask_for(item, None, has_prompt=False, open_page=lambda page: not opened.append(page))
 
     assert reply is not None

@@ -4,9 +4,11 @@ import json
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 from click.testing import CliRunner
@@ -132,7 +134,7 @@ def test_a_key_is_made_told_once_listed_and_ended(typed, running, tmp_path: Path
     assert [one["key_id"] for one in lines(as_json.out)] == [told["key_id"]]
     assert json.loads(ended.out)["revoked_at"] is not None
     assert (twice.code, twice.out) == (2, "")
-    assert "nothing was changed" in twice.err
+    assert twice.err == f"allowly-harness: nothing was changed: {told['key_id']} is revoked already\n"
     assert [one["principal_id"] for one in lines(left.out)] == ["olga"]
     assert len(lines(everything.out)) == 1
     assert "There are more" in everything.err
@@ -151,6 +153,21 @@ def test_a_key_file_that_is_there_is_not_replaced_and_none_is_left_without_a_key
     assert not (tmp_path / "new").exists()
 
 
+def test_a_script_gets_the_id_of_an_authorization_alone_and_nothing_where_none_was_made(typed, running) -> None:
+    words = ("authority", "grant", "--user", "ada", "--confirm", "send", "--output")
+
+    granted = typed(*words, "id")
+    (kept,) = lines(typed("authority", "list", "--user", "ada", "--json").out)
+    typed.environ["ALLOWLY_KEY"] = f"allowly_gate_{'A' * 43}"
+    refused = typed(*words, "id")
+    other = typed(*words, "text")
+
+    assert (granted.code, granted.out, granted.err) == (0, f"{kept['authorization_id']}\n", "")
+    assert (refused.out, other.out) == ("", "")
+    assert refused.code != 0
+    assert other.code == 2
+
+
 def test_authorizations_are_listed_explained_and_ended(typed, running) -> None:
     granted = typed(
         *("authority", "grant", "--user", "ada", "--allow", "read", "--confirm", "send"),
@@ -162,6 +179,7 @@ def test_authorizations_are_listed_explained_and_ended(typed, running) -> None:
     said = [typed("authority", "explain", authorization, scope) for scope in ("read", "drop", "other")]
     machine = typed("authority", "explain", authorization, "send", "--json", "--context", '{"a": 1}')
     ended = typed("authority", "revoke", authorization, "--notes", "left")
+    twice = typed("authority", "revoke", authorization)
     after = typed("authority", "explain", authorization, "read")
 
     assert authorization in shown.out
@@ -178,7 +196,38 @@ def test_authorizations_are_listed_explained_and_ended(typed, running) -> None:
         "revoked_at": "",
         "revoked_approvals": 0,
     }
+    assert (twice.code, twice.out) == (2, "")
+    assert twice.err == f"allowly-harness: nothing was changed: {authorization} is revoked already\n"
     assert after.out.startswith("read: deny, by revocation (")
+
+
+def test_what_has_further_rules_is_marked_in_the_list(typed, running) -> None:
+    rules = {"confirm_when": [{"field": "amount", "gt": 10}]}
+    body = {
+        "user_id": "ada",
+        "agent_id": "agent",
+        "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "scopes": ["read", "send", {"name": "pay", "constraints": rules}],
+        "requires_confirm_for": ["send"],
+    }
+    headers = {"Authorization": f"Bearer {running.api_key}"}
+    made = httpx.post(f"{running.base_url}/v1/authorizations", json=body, headers=headers, trust_env=False, timeout=20)
+
+    shown = typed("authority", "list")
+    as_json = typed("authority", "list", "--json")
+
+    assert made.status_code == 201
+    assert shown.out.splitlines()[1].endswith("  read send? pay*")
+    assert lines(as_json.out)[0]["constraints"] == {"pay": rules}
+
+
+def test_an_authority_that_does_not_answer_is_named(typed) -> None:
+    typed.environ |= {"ALLOWLY_BASE_URL": "http://127.0.0.1:9", "ALLOWLY_KEY": f"allowly_operator_{'A' * 43}"}
+
+    done = typed("authority", "list")
+
+    assert (done.code, done.out) == (7, "")
+    assert done.err == "allowly-harness: the authority at http://127.0.0.1:9: The authority cannot be reached.\n"
 
 
 def test_what_is_not_there_or_not_meant_for_the_key_is_told_in_a_sentence(typed, running) -> None:

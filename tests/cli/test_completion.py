@@ -4,16 +4,35 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from allowly_harness.journal.file import open_file
+
 COMMANDS = [
-    *("demo", "connect", "call", "bridge", "guard", "policy", "approve", "servers", "journal", "authority"),
+    *(
+        "demo",
+        "connect",
+        "call",
+        "bridge",
+        "guard",
+        "policy",
+        "approve",
+        "inbox",
+        "servers",
+        "pending",
+        "grants",
+        "journal",
+        "authority",
+    ),
     *("doctor", "completion"),
 ]
 PROGRAM = Path(sys.executable).with_name("allowly-harness")
 HEAVY = ("mcp", "textual", "prompt_toolkit", "pydantic", "httpx", "anyio", "allowly_authority.client")
+
+INSERT = "INSERT INTO pending VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 BASH = r"""
 source <(allowly-harness completion bash)
@@ -50,7 +69,10 @@ def offered(line: str) -> list[str]:
     [
         ("allowly-harness ", COMMANDS),
         ("allowly-harness con", ["connect"]),
-        ("allowly-harness authority ", ["backup", "explain", "grant", "init", "keys", "list", "revoke", "serve"]),
+        (
+            "allowly-harness authority ",
+            ["backup", "explain", "grant", "init", "keys", "list", "receipt-keys", "revoke", "serve"],
+        ),
         # Bash splits at the colon and replaces only what follows it.
         ("allowly-harness connect demo:", ["mail", "mail_lowlevel", "mail_fastmcp"]),
         ("allowly-harness connect dem", ["demo:mail", "demo:mail_lowlevel", "demo:mail_fastmcp"]),
@@ -86,6 +108,36 @@ def test_the_other_shells_are_offered_the_same(shell: str) -> None:
 
     assert "mail_lowlevel" in ran.stdout
     assert ran.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "found"), [("", ["0a" * 16, "0b" * 16]), ("0B", ["0b" * 16]), ("c", [])], ids=["all", "one", "none"]
+)
+def test_the_tokens_of_calls_that_wait_are_offered_where_there_is_a_journal(
+    word: str, found: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "allowly-harness" / "journal.db"
+    path.parent.mkdir()
+    with closing(open_file(path)) as journal:
+        for token, expires in (("0b" * 16, 2), ("0a" * 16, 1)):
+            values = (token, "mail", "send", None, "{}", None, 1, "d", "confirm", None, expires, "deferred")
+            journal.execute(INSERT, (*values, 0, "", 0, 1, 0))
+    words = {"COMP_WORDS": f"allowly-harness pending resume {word}", "COMP_CWORD": "3"}
+    asked = environment(_ALLOWLY_HARNESS_COMPLETE="bash_complete", XDG_DATA_HOME=str(tmp_path), **words)
+
+    ran = subprocess.run([PROGRAM], capture_output=True, text=True, check=True, timeout=60, env=asked)
+
+    assert ran.stdout.split() == [f"plain,{token}" for token in found]
+    assert ran.stderr == ""
+
+
+def test_no_tokens_are_offered_and_nothing_is_made_without_a_journal(tmp_path: Path) -> None:
+    words = {"COMP_WORDS": "allowly-harness pending cancel ", "COMP_CWORD": "3"}
+    asked = environment(_ALLOWLY_HARNESS_COMPLETE="bash_complete", XDG_DATA_HOME=str(tmp_path), **words)
+
+    ran = subprocess.run([PROGRAM], capture_output=True, text=True, check=True, timeout=60, env=asked)
+
+    assert (ran.stdout.strip(), ran.stderr, list(tmp_path.iterdir())) == ("", "", [])
 
 
 def test_no_value_of_a_variable_is_offered() -> None:

@@ -54,6 +54,19 @@ async def test_the_embedding_example_asks_and_takes_no_for_an_answer(office, cap
     assert MailStore(office["root"]).addresses() == []
 
 
+async def test_the_deferring_example_gets_its_result_once_somebody_has_approved(office, tmp_path, capsys) -> None:
+    agent, journal = example("defer_and_resume"), tmp_path / "journal.db"
+    where = {"base_url": office["base_url"], "key": office["key"], "env": office["env"]}
+    token = await agent.ask_for_it("demo:mail", journal, **where)
+    async with AuthorityClient(base_url=office["base_url"], api_key=office["key"]) as authority:
+        (waiting,) = (await authority.pending()).items
+        await authority.resolve_escalation(waiting.escalation_id, resolution="approved", resolved_by="compliance")
+
+    assert await agent.go_on("demo:mail", journal, token, **where) == "allowed"
+    assert token in await agent.go_on("demo:mail", journal, token, **where)
+    assert "Do not repeat it" in capsys.readouterr().out
+
+
 async def test_the_session_example_sends_one_mail(office, capsys) -> None:
     app = mail.build(load(office["env"])).streamable_http_app()
     async with served(app) as url:

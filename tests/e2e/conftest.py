@@ -68,6 +68,12 @@ class User:
                     process.kill()
 
 
+@pytest.fixture(scope="session")
+def user_at() -> Callable[[Path], User]:
+    """Make somebody whose home is a folder that is there."""
+    return User
+
+
 @pytest.fixture
 def user(tmp_path: Path) -> User:
     home = tmp_path / "home"

@@ -136,9 +136,8 @@ class TestFullScreen:
             tui.press("y")
             assert agent.outcome() == "approved"
         tui.wait_for("approved for mail-bot: send_email")
-        tui.press("C-q")
 
-        assert tui.exit_code() == 0
+        assert tui.leave("C-q") == 0
         assert subjects(office) == ["Yes"]
 
     def test_what_was_typed_ahead_approves_nothing(self, tui, start_agent, office) -> None:
@@ -161,8 +160,7 @@ class TestFullScreen:
             tui.wait_for("esc put away")
             tui.press("Escape")
             tui.wait_for("1 WAITING")
-            tui.press("C-q")
-            assert tui.exit_code() == 0
+            assert tui.leave("C-q") == 0
             another_terminal.start([program, "approve", "--chat", "--as", "bob", "--attach", str(agent.socket)])
             code = another_terminal.wait_for(QUESTION)[1]
             say(another_terminal, f"approve {code}")
@@ -187,9 +185,8 @@ class TestFullScreen:
             tui.wait_for("any key closes this")
             tui.press("Escape")
             tui.wait_for("no agent attached")
-            tui.press("C-q")
 
-        assert tui.exit_code() == 0
+        assert tui.leave("C-q") == 0
         assert subjects(office) == []
 
 

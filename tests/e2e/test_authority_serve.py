@@ -22,7 +22,7 @@ def test_it_says_where_it_listens_and_stops_cleanly(user, tmp_path: Path, stop: 
         process.send_signal(stop)
         rest, complaints = process.communicate(timeout=20)
 
-    assert set(ready) == {"base_url", "db", "key_file"}
+    assert set(ready) == {"base_url", "db", "key_file", "inbox_url"}
     assert ready["base_url"].startswith("http://127.0.0.1:")
     assert process.returncode == 0
     assert rest == ""

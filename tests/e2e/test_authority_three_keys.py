@@ -120,8 +120,9 @@ async def test_calling_oneself_the_approver_does_not_help_without_her_key(called
     result, asked = await called("bob", "delete_mailbox", BOX, acting_as="compliance")
 
     assert result.is_error
+    assert len(asked) == 1
     assert result.meta["allowly-harness/approval"]["outcome"] == "unreachable"
-    assert "does not let this API key do that" in asked[1].note
+    assert "does not let this API key do that" in result.content[0].text
 
 
 @pytest.mark.parametrize("holder", ["mail-gate", "olga"])

@@ -12,7 +12,18 @@ import pytest
 
 ADA = "ada@example.com"
 MAIL = ("--json", json.dumps({"to": ADA, "subject": "s", "body": "b"}))
-MEMBERS = ["outcome", "exit_code", "rounds", "digest", "is_error", "content", "structured", "seconds", "message"]
+MEMBERS = [
+    "outcome",
+    "exit_code",
+    "rounds",
+    "digest",
+    "token",
+    "is_error",
+    "content",
+    "structured",
+    "seconds",
+    "message",
+]
 
 DYING = """
 import os

@@ -88,8 +88,7 @@ def test_a_textual_app_asks_over_its_screen_and_gets_it_back(mail_url, office, t
     app.press("Escape")
     app.wait_for(r"failed: ")
     app.wait_for(r"write to")
-    app.press("C-q")
 
-    assert app.exit_code() == 0
+    assert app.leave("C-q") == 0
     assert office.mail.addresses() == ["ada@example.com"]
     assert app.modes()["alternate_on"] == "0"

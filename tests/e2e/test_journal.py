@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -17,11 +18,19 @@ SEND = (
 )
 
 
-@pytest.fixture
-def used(user):
-    """Somebody who has read mail, and whose letter nobody approved."""
+@pytest.fixture(scope="module")
+def used_home(user_at, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of somebody who has read mail, and whose letter nobody approved."""
+    user = user_at(tmp_path_factory.mktemp("used"))
     assert user.run("call", "demo:mail", "read_mail", "--arg", "address=ada@example.com").returncode == 0
     assert user.run(*SEND).returncode == 5
+    return user.home
+
+
+@pytest.fixture
+def used(user, used_home: Path):
+    """Such a somebody, with a copy of that home that a test may spoil."""
+    shutil.copytree(used_home, user.home, dirs_exist_ok=True, symlinks=True)
     return user
 
 
@@ -93,4 +102,14 @@ def test_figures_are_plotted_and_given_as_json(used) -> None:
 
     assert "2 calls, 1 question\n" in plotted
     assert "send_email" in plotted
-    assert (figures["calls"], figures["asked"], figures["undecided"]) == (2, 1, 1)
+    assert (figures["calls"], figures["asked"], figures["automatic"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("command", [("export",), ("show",)])
+def test_whoever_reads_what_is_printed_may_have_enough_of_it(used, program, command: tuple[str, ...]) -> None:
+    with used.running(program, "journal", *command) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        code = process.wait(60)
+
+    assert (code, said) == (0, "")

@@ -128,6 +128,9 @@ def test_a_body_of_two_shapes_or_of_none_is_refused(body) -> None:
         ({"actions": [{"name": "send"}, {"name": "send"}]}, ""),
         ({"actions": []}, ""),
         ({"requires_deny_for": ["other"]}, ""),
+        ({"requires_confirmation_for": ["send"]}, "requires_confirmation_for"),
+        ({"constraints": {"send": {"max_per_day": 1}}}, "constraints"),
+        ({"actions": [{"name": "send", "constraint": {"max_per_day": 1}}]}, "constraint"),
         ({"expires_at": "tomorrow"}, "expires_at"),
         ({"expires_at": "2030-01-01T00:00:00"}, "expires_at"),
         ({"budget_limit_micros": -1}, "budget_limit_micros"),
@@ -144,6 +147,14 @@ def test_what_is_not_accepted_is_told_with_the_path_to_it(change, where) -> None
 
     paths = [".".join(map(str, error["loc"])) for error in refused.value.errors()]
     assert any(path.endswith(where) for path in paths), paths
+
+
+@pytest.mark.parametrize("shape", [{"policy_id": "mail", "policy_version": 1}, {"bundle_id": "b"}, {"policy_id": "p"}])
+def test_what_nobody_knows_is_refused_beside_a_policy_and_a_bundle_and_null_is_not(shape) -> None:
+    parse_creation({"user_id": "u", **shape, "max_per_day": None})
+
+    with pytest.raises(ValidationError, match="could not be enforced"):
+        parse_creation({"user_id": "u", **shape, "max_per_day": 1})
 
 
 def test_the_inline_shapes_become_grants_with_their_rules() -> None:

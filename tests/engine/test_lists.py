@@ -100,8 +100,11 @@ def test_a_key_is_asked_for_somebody_with_a_role() -> None:
     principal = KeyCreateRequest.model_validate(body).principal()
 
     assert principal.is_addressed_by("compliance")
-    item = key_item("key_1", principal, created_ms=NOW, expires_ms=None, revoked_ms=None)
+    item = key_item(
+        "key_1", principal, created_ms=NOW, created_by="root", expires_ms=None, revoked_ms=None, revoked_by=None
+    )
     assert item["roles"] == ["approver"]
+    assert item["created_by"] == "root"
     assert "key" not in item
 
 

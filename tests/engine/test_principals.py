@@ -26,6 +26,7 @@ RIGHTS = {
     "confirm": "approver",
     "resolve": "approver",
     "look_up": "approver",
+    "show_call": "approver",
     "read_status": "approver operator",
     "list_prompts": "approver operator",
     "read_receipts": "approver operator",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from guarded_office import LISTS, RAN, Office
 from mcp.server import Server
-from raw_ends import RawHost, RawServer, raw_host, running, serving
+from raw_ends import MODERN, RawHost, RawServer, raw_host, running, serving
 
+from allowly_authority import AuthorityClient, embedded_authority
 from allowly_harness.guarding import Guard, open_guard
 from allowly_harness.protocol.models import ServerInfo
 
@@ -60,3 +63,17 @@ def direct() -> Callable[..., AbstractAsyncContextManager[RawHost]]:
 def connected() -> Callable[..., AbstractAsyncContextManager[RawHost]]:
     """Connect a raw host to a guard."""
     return lambda guard, **options: raw_host(serving(guard), **options)
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    """Put a guard in front of a server that looks after files."""
+    answers = {method.replace("/", "__"): {**answer, **MODERN} for method, answer in LISTS.items()}
+    server = RawServer(tools__call={**RAN, **MODERN}, resources__read={"contents": [], **MODERN}, **answers)
+    async with (
+        embedded_authority(db=tmp_path / "authority.db") as running_authority,
+        AuthorityClient(
+            base_url=running_authority.base_url, api_key=running_authority.api_key, timeout_seconds=30
+        ) as authority,
+    ):
+        yield Office(authority, tmp_path, server, [])

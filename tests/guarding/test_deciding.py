@@ -3,130 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from guarded_office import TOOLS, Office, call, decision
 from mcp import MCPError
-from raw_ends import MODERN, RawHost, RawServer, raw_host, running, serving
+from raw_ends import raw_host, running, serving
 
 from allowly_authority import AuthorityClient, embedded_authority
-from allowly_harness import ApprovingClientSession
 from allowly_harness.guarding import open_guard
-from allowly_harness.guarding.authorizations import Authorizations
-from allowly_harness.guarding.deciding import Decider, Guarded
-from allowly_harness.guarding.definitions import Watch, digests_of
-from allowly_harness.guarding.kept import Kept
-from allowly_harness.guarding.rules import Rules
 from allowly_harness.protocol.models import APPROVAL_META, Answer, ServerInfo
 
 pytestmark = pytest.mark.anyio
-
-POLICY = """
-default = "confirm"
-[tools]
-"files.read" = "allow"
-"files.write" = "confirm"
-"files.wipe" = "escalate to compliance"
-"files.secret" = "deny"
-[resources]
-"files.file:///open/*" = "allow"
-"files.file:///closed/*" = "deny"
-"""
-TOOLS = [
-    {"name": name, "inputSchema": {"type": "object", "x": [1.0, None]}, "vendor": {"deep": None}}
-    for name in ("read", "write", "wipe", "secret", "new")
-]
-LISTS = {
-    "tools/list": {"tools": TOOLS, "extra": [None]},
-    "resources/list": {
-        "resources": [{"uri": "file:///open/1", "name": "a"}, {"uri": "file:///closed/2", "name": "b", "v": None}]
-    },
-}
-RAN = {"content": [{"type": "text", "text": "ran", "future": None}], "other": 1.0}
-
-
-@dataclass
-class Office:
-    """A guard in front of a server, and an authority.
-
-    Attributes:
-        said: What was said of tools that are new or have changed.
-    """
-
-    authority: AuthorityClient
-    folder: Path
-    server: RawServer
-    said: list[str]
-    policy: str = POLICY
-
-    def decider(self, authority: Any = None) -> Decider:
-        client = authority or self.authority
-        kept = Kept(self.folder / "kept.json")
-        return Decider(
-            Guarded("files", "ada", ["staff"]),
-            Rules.of_text(self.policy),
-            client,
-            Authorizations(client, kept, user="ada", agent="guard:files", about="in memory"),
-            Watch(digests_of(TOOLS[:4]), lambda tool, found: self.said.append(found)),
-        )
-
-    @asynccontextmanager
-    async def host(self, *, modern: bool = False, authority: Any = None, **options: Any) -> AsyncIterator[RawHost]:
-        """Connect a raw host to the guard."""
-        async with (
-            open_guard(
-                lambda: running(self.server.low), self.decider(authority), server=ServerInfo("files", "x")
-            ) as guard,
-            raw_host(serving(guard), modern=modern, **options) as host,
-        ):
-            yield host
-
-    @asynccontextmanager
-    async def session(self, approver: Any, **options: Any) -> AsyncIterator[ApprovingClientSession]:
-        """Connect a session of the harness to the guard."""
-        async with (
-            open_guard(lambda: running(self.server.low), self.decider(), server=ServerInfo("files", "x")) as guard,
-            serving(guard) as (read, write),
-            ApprovingClientSession(read, write, approver=approver, authority=self.authority, **options) as session,
-        ):
-            await session.initialize()
-            yield session
-
-    @property
-    def ran(self) -> list[str]:
-        """Which tools were entered."""
-        return [params["name"] for method, params in self.server.seen if method == "tools/call"]
-
-
-@pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    answers = {method.replace("/", "__"): {**answer, **MODERN} for method, answer in LISTS.items()}
-    server = RawServer(tools__call={**RAN, **MODERN}, resources__read={"contents": [], **MODERN}, **answers)
-    async with (
-        embedded_authority(db=tmp_path / "authority.db") as running_authority,
-        AuthorityClient(
-            base_url=running_authority.base_url, api_key=running_authority.api_key, timeout_seconds=30
-        ) as authority,
-    ):
-        yield Office(authority, tmp_path, server, [])
-
-
-def call(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
-    return "tools/call", {"name": name, "arguments": arguments}
-
-
-def decision(result: dict[str, Any]) -> dict[str, Any]:
-    """Return the payload of a blocked result, which stands in it twice."""
-    assert result["isError"] is True
-    (block,) = result["content"]
-    assert json.loads(block["text"]) == result["structuredContent"]
-    payload: dict[str, Any] = result["structuredContent"]
-    return payload
 
 
 async def test_an_allowed_call_is_byte_for_byte_that_of_the_bare_server(office: Office, host_era: str) -> None:
@@ -341,8 +231,8 @@ async def test_a_limit_of_the_policy_counts_before_anybody_is_asked(office: Offi
         refused = await host.request(*call("write", n=3))
 
     assert [result["decision"] for result in asked] == ["confirm", "confirm"]
-    assert refused["isError"] is True
-    assert "the limit is 2 per hour" in refused["content"][0]["text"]
+    assert decision(refused)["reason"] == "limit_exceeded"
+    assert "the limit is 2 per hour" in decision(refused)["message"]
     assert office.ran == []
 
 

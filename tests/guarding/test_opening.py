@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 from mcp import MCPError
-from raw_ends import raw_host
+from raw_ends import raw_host, serving
 
 from allowly_authority import AuthorityClient, embedded_authority
 from allowly_harness.guarding.kept import identity_of
-from allowly_harness.guarding.opening import OURS, GuardPlan, guarded_transport, survey_of
+from allowly_harness.guarding.opening import OURS, GuardPlan, guard_by, guarded_transport, survey_of
 from allowly_harness.guarding.rules import Rules
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
@@ -81,8 +82,13 @@ async def test_a_host_learns_that_the_server_behind_the_guard_is_gone(tattle: Se
     assert said[0] == "Starting python tattle.py ..."
 
 
-@pytest.mark.parametrize("role", ["gate", "approver", "operator"])
-async def test_a_key_that_is_for_something_else_is_refused_before_the_server_starts(tattle: ServerSpec, role) -> None:
+@pytest.mark.parametrize(
+    ("role", "problem"),
+    [("gate", "makes authorizations.*--operator-key"), ("approver", "checks calls"), ("operator", "checks calls")],
+)
+async def test_a_key_that_is_for_something_else_is_refused_before_the_server_starts(
+    tattle: ServerSpec, role: Any, problem: str
+) -> None:
     plan = GuardPlan(tattle, Rules.of_text('[tools]\n"tattle.*" = "allow"\n'), "tattle", era="legacy")
     async with (
         embedded_authority(db=":memory:") as running,
@@ -90,8 +96,34 @@ async def test_a_key_that_is_for_something_else_is_refused_before_the_server_sta
     ):
         made = await whole.create_key(principal_id="ada", roles=[role])
         async with AuthorityClient(base_url=running.base_url, api_key=made.key) as authority:
-            with pytest.raises(ConfigurationError, match=f"workspace key; the key of 'ada' .*{role}"):
+            with pytest.raises(ConfigurationError, match=f"{problem}.*the key of 'ada' .*{role}"):
                 await guarded_transport(plan, authority, "same", lambda _: None).__aenter__()
+
+
+async def test_a_gates_and_an_operators_key_are_enough_for_a_guard(
+    tattle: ServerSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workspace key, which can do anything, need not stand beside a server that nobody trusts."""
+    monkeypatch.setenv("ALLOWLY_DATABASE", str(tmp_path / "authority.db"))
+    plan = GuardPlan(tattle, Rules.of_text('default = "confirm"\n'), "tattle", era="legacy")
+    async with (
+        embedded_authority(db=":memory:") as running,
+        AuthorityClient(base_url=running.base_url, api_key=running.api_key) as whole,
+        AsyncExitStack() as stack,
+    ):
+        made = [await whole.create_key(principal_id=role, roles=[role]) for role in ("gate", "operator")]
+        keys = [
+            await stack.enter_async_context(AuthorityClient(base_url=running.base_url, api_key=one.key)) for one in made
+        ]
+        guarded = guard_by(plan, keys[0], "same", lambda _: None, operator=keys[1])
+
+        with anyio.fail_after(30):
+            async with guarded as guard, raw_host(serving(guard), modern=False) as host:
+                asked = await host.request("tools/call", {"name": "die", "arguments": {}})
+        listed = await whole.pending()
+
+    assert asked["structuredContent"]["decision"] == "confirm"
+    assert len(listed.items) == 1
 
 
 def test_an_authority_on_this_computer_is_the_same_whatever_its_port() -> None:
@@ -124,7 +156,7 @@ def test_a_policy_that_is_for_other_servers_is_told_apart() -> None:
     rules: Any = Rules.of_text('[tools]\n"files.*" = "allow"\n')
 
     assert (rules.names("files"), rules.names("mail")) == (True, False)
-    assert not rules.needs_annotations
+    assert not rules.reads_annotations
     assert Rules.of_text(
         '[[rules]]\ntools = "*.*"\neffect = "deny"\nannotations.destructiveHint = true\n'
-    ).needs_annotations
+    ).reads_annotations

@@ -53,7 +53,11 @@ async def call(folder: Path, number: int, *, after: bool) -> None:
             expires_at=datetime.now(UTC) + timedelta(days=1),
         )
         gate = AllowlyMCPMiddleware(
-            running.api_key, lambda _: granted.authorization_id, base_url=running.base_url, user_id_fn=lambda _: "ada"
+            running.api_key,
+            lambda _: granted.authorization_id,
+            base_url=running.base_url,
+            user_id_fn=lambda _: "ada",
+            check_timeout_seconds=30,
         )
         server = MCPServer("bank", middleware=[gate])
 

@@ -231,3 +231,36 @@ async def test_a_full_disk_is_said_and_leaves_the_chain_whole(journal: Journal, 
         await fill()
 
     assert isinstance(verify(journal), Intact)
+
+
+def test_a_disk_that_is_full_stops_the_step_and_not_the_chain(path: Path) -> None:
+    """G12: a limit of the system on the size of files stands for the disk."""
+    program = (
+        "import resource, signal, sys, anyio\n"
+        "from pathlib import Path\n"
+        "from allowly_harness.journal import Journal\n"
+        "from allowly_harness.protocol.effects import Record\n"
+        "from allowly_harness.protocol.errors import JournalError\n"
+        "from allowly_harness.protocol.models import ToolCall\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "async def main():\n"
+        "    async with Journal.open(Path(sys.argv[1])) as journal:\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, (120_000, resource.RLIM_INFINITY))\n"
+        "        for number in range(2000):\n"
+        "            try:\n"
+        "                await journal.record(Record('asked', ToolCall('s', 't', {}), {'n': 'x' * 400}, 'c'))\n"
+        "            except JournalError as error:\n"
+        "                print(number)\n"
+        "                return\n"
+        "anyio.run(main)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, timeout=60, check=True)
+
+    async def check() -> None:
+        async with Journal.open(path) as journal:
+            assert len(list(journal.entries())) == int(done.stdout)
+            assert isinstance(verify(journal), Intact)
+
+    assert int(done.stdout) > 0
+    anyio.run(check)

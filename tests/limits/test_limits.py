@@ -194,7 +194,7 @@ async def test_64_calls_at_once_get_no_more_than_the_limit(call):
     async def consume() -> None:
         allowed.append(bool(await limit.consume(call())))
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             for _ in range(64):
                 group.start_soon(consume)
@@ -241,7 +241,7 @@ async def test_a_store_that_cannot_count_refuses_and_says_so(outcome, call, capl
     """G10: the message says which, and the log holds the kind of failure alone."""
     hurried = Limits([SlidingWindow(5, 60)], store=Faulty(outcome), timeout_seconds=0.01)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         decision = await hurried.consume(call())
 
     assert (decision.allowed, decision.reason, decision.retry_after_seconds) == (False, "limit_unavailable", None)

@@ -123,7 +123,7 @@ async def test_the_names_of_keys_tell_nobody_who_called(redis_store, client, cal
 
 async def test_the_longest_rates_are_counted_to_the_digit(redis_store):
     """Times in microseconds have sixteen digits, of which Lua writes fourteen unless told otherwise."""
-    window, bucket = Rate.window(2, 31 * 86_400), Rate.bucket(999_983, 3600, 999_983)
+    window, bucket = Rate.window(2, 31 * 86_400), Rate.bucket(1, 3600, 999_983)
     charges = [Charge("window", window), Charge("bucket", bucket)]
     now = 2_000_000_000.000_001
 
@@ -221,7 +221,7 @@ async def test_a_server_that_hangs_refuses_the_call_in_time_and_mixes_no_answers
     first = await limit.consume(call("ada"))
 
     server.process.send_signal(signal.SIGSTOP)
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         hanging = await hurried.consume(call("ada"))
     server.process.send_signal(signal.SIGCONT)
     other = await limit.consume(call("bob"))

@@ -143,7 +143,12 @@ class Workbench:
 @pytest.fixture
 def options(running: Any) -> dict[str, Any]:
     """What a middleware for the real authority is made with."""
-    return {"api_key": running.api_key, "authorization_id_fn": lambda user_id: user_id, "base_url": running.base_url}
+    return {
+        "api_key": running.api_key,
+        "authorization_id_fn": lambda user_id: user_id,
+        "base_url": running.base_url,
+        "check_timeout_seconds": 30,
+    }
 
 
 @pytest.fixture
@@ -236,7 +241,9 @@ def connection(
     kind, transport, era = request.param
     runs_file = tmp_path_factory.mktemp("runs") / "runs"
     if transport == "memory":
-        mw = AllowlyMCPMiddleware(running.api_key, lambda user_id: user_id, base_url=running.base_url)
+        mw = AllowlyMCPMiddleware(
+            running.api_key, lambda user_id: user_id, base_url=running.base_url, check_timeout_seconds=30
+        )
         client = client_of(servers.build(kind, servers.recorder(runs_file), mw), era)
     elif transport == "stdio":
         command = [str(SERVER), kind, "stdio", str(runs_file), running.base_url]

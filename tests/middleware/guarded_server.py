@@ -120,8 +120,7 @@ async def _serve_stdio(kind: str, server: Any) -> None:
 
 async def _serve_http(kind: str, server: Any) -> None:
     app = server.http_app() if kind == "fastmcp" else server.streamable_http_app()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1)
         await uvicorn.Server(config).serve(sockets=[listener])
@@ -132,7 +131,11 @@ def main() -> None:
 
     kind, transport, runs, base_url, *asking = sys.argv[1:]
     mw = AllowlyMCPMiddleware(
-        os.environ["ALLOWLY_KEY"], lambda user_id: user_id, base_url=base_url, ask_client=asking == ["ask"]
+        os.environ["ALLOWLY_KEY"],
+        lambda user_id: user_id,
+        base_url=base_url,
+        ask_client=asking == ["ask"],
+        check_timeout_seconds=30,
     )
     server = build(kind, recorder(Path(runs)), mw)
     anyio.run(_serve_stdio if transport == "stdio" else _serve_http, kind, server)

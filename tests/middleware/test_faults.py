@@ -227,7 +227,7 @@ async def test_a_cancelled_call_does_not_run_later(bench, guard):
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(lambda: bench.call(client, "send", user_id="ada", text="5"))
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await asked.wait()
         tasks.cancel_scope.cancel()
 

@@ -96,7 +96,7 @@ class Booking:
 
 async def leg(client: Any, user: str, flight: str = "LH1", **continuation: Any) -> Any:
     """Send one leg, as it stands."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         return await client.session.call_tool(
             "book", {"user_id": user, "flight": flight}, allow_input_required=True, **continuation
         )

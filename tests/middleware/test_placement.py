@@ -14,7 +14,7 @@ from fastmcp.server.middleware.caching import ResponseCachingMiddleware
 from fastmcp.tools.base import ToolResult
 from mcp.server import MCPServer, Server
 
-from allowly_middleware import AllowlyMCPMiddleware, CheckInput
+from allowly_middleware import AllowlyMCPMiddleware, CallFacts, CheckInput
 
 pytestmark = pytest.mark.anyio
 ERAS = ["legacy", "2026-07-28"]
@@ -156,6 +156,64 @@ async def test_an_argument_that_the_caller_changes_during_the_check_is_not_what_
 
     assert arguments["amounts"] == [999999]
     assert ran == [[5]]
+
+
+async def test_a_zero_with_a_sign_runs_as_the_zero_that_was_checked(bench):
+    """G2: the canonical form, RFC 8785, writes both as 0, but a tool can tell them apart."""
+    user, ran = await bench.authority.grant("pay"), []
+    server = fastmcp.FastMCP("bank", middleware=[bench.guard()])
+
+    @server.tool
+    def pay(user_id: str, amount: float, amounts: list[float], by: dict[str, float]) -> None:
+        ran.extend([amount, *amounts, *by.values()])
+
+    await server.call_tool("pay", {"user_id": user, "amount": -0.0, "amounts": [-0.0, -1.5], "by": {"a": -0.0}})
+
+    assert [str(number) for number in ran] == ["0.0", "0.0", "-1.5", "0.0"]
+
+
+def test_arguments_that_hold_themselves_or_one_another_are_taken_down_all_the_same():
+    circular = {"n": -0.0}
+    circular["again"] = [circular, circular]
+
+    facts = CallFacts.of("send", circular)
+
+    assert str(facts.arguments["n"]) == "0.0"
+    assert str(circular["n"]) == "-0.0"
+
+
+class HoldingMiddleware(Middleware):
+    """Stands in front of the gate, keeps its hands on every tool call, and names another tool when told to."""
+
+    held: Any = None
+
+    async def __call__(self, context: Any, call_next: Any) -> Any:
+        if context.method == "tools/call":
+            self.held = context.params if hasattr(context, "params") else context.message
+        return await call_next(context)
+
+    def rename(self) -> None:
+        if isinstance(self.held, dict):
+            self.held["name"] = "measure"
+        else:
+            self.held.name = "measure"
+
+
+@kinds
+async def test_a_call_that_is_renamed_during_the_check_runs_as_it_was_checked(kind, bench):
+    """G2."""
+    user, holder = await bench.authority.grant("send"), HoldingMiddleware()
+
+    def rename_it(user_id):
+        holder.rename()
+        return user_id
+
+    server = bench.build(kind, holder, bench.guard(authorization_id_fn=rename_it))
+    async with bench.client(server, "legacy") as client:
+        result = await bench.call(client, "send", user_id=user, text="5")
+
+    assert result.content[0].text == "sent"
+    assert bench.texts() == ["5"]
 
 
 async def test_a_cached_result_behind_the_gate_is_still_checked(bench):

@@ -11,6 +11,14 @@ def flow(old: str, new: str) -> Patch:
     return Patch(HARNESS + "protocol/flow.py", old, new)
 
 
+def answers(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "protocol/answers.py", old, new)
+
+
+def question(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "protocol/question.py", old, new)
+
+
 def table(old: str, new: str) -> Patch:
     return Patch(HARNESS + "protocol/lifecycle.py", old, new)
 
@@ -31,18 +39,21 @@ def desk(old: str, new: str) -> Patch:
     return Patch(HARNESS + "approvers/base.py", old, new)
 
 
-REJECTED_COUNTS = flow('        case "approved":\n', '        case "approved" | "rejected":\n')
-SENT_TWICE = flow(
-    'given elsewhere, did not let the call through; this is a new question."\n            return None',
-    'given elsewhere, did not let the call through; this is a new question."\n'
-    "            yield from Invoke(talk.call, retry=True)\n            return None",
+REJECTED_COUNTS = answers('        case "approved":\n', '        case "approved" | "rejected":\n')
+SENT_TWICE = (
+    answers("    Decided,\n    PostedAs,", "    Decided,\n    Invoke,\n    PostedAs,"),
+    answers(
+        'given elsewhere, did not let the call through; this is a new question."\n            return None',
+        'given elsewhere, did not let the call through; this is a new question."\n'
+        "            yield from Invoke(talk.call, retry=True)\n            return None",
+    ),
 )
-POSTED_TOO = flow(
+POSTED_TOO = answers(
     'given elsewhere, did not let the call through; this is a new question."\n            return None',
     'given elsewhere, did not let the call through; this is a new question."\n'
     "            yield from Settle(prompt_id, Answer.approve())\n            return None",
 )
-EDIT_UNASKED = flow(
+EDIT_UNASKED = answers(
     "answer = yield from Ask(request)", "answer = Answer.approve() if talk.edited else (yield from Ask(request))"
 )
 
@@ -62,13 +73,13 @@ ELSEWHERE = (
     Mutant(
         "a call approved elsewhere is sent twice",
         "G4",
-        (SENT_TWICE,),
+        SENT_TWICE,
         ("property", "table", "steps", "elsewhere"),
     ),
     Mutant(
         "both: a call approved elsewhere is sent twice",
         "G4",
-        (SENT_TWICE, table('State.ANSWERED: {"ask"', 'State.ANSWERED: {"invoke": State.SENT, "ask"')),
+        (*SENT_TWICE, table('State.ANSWERED: {"ask"', 'State.ANSWERED: {"invoke": State.SENT, "ask"')),
         ("property", "steps", "lifecycle", "elsewhere"),
     ),
     Mutant("a yes elsewhere is posted once more", "G3", (POSTED_TOO,), ("property", "table", "steps", "elsewhere")),
@@ -110,6 +121,63 @@ ELSEWHERE = (
     ),
 )
 
+BEFORE_ANYTHING = question(
+    'case "approved" if record.kind == "escalate" and verification is Verification.MATCHED:',
+    'case "approved" if record.kind == "escalate":',
+)
+APPROVED_BEFORE = table("approved and sent is not None and found.resource == sent.resource else", "approved else")
+
+BEFORE = (
+    Mutant(
+        "what was approved for any arguments opens a call",
+        "G13",
+        (BEFORE_ANYTHING,),
+        ("property", "table", "steps"),
+    ),
+    Mutant(
+        "both: what was approved for any arguments opens a call",
+        "G13",
+        (BEFORE_ANYTHING, APPROVED_BEFORE),
+        ("property", "steps", "lifecycle"),
+    ),
+    Mutant(
+        "what was rejected before it was put is asked about",
+        "G5",
+        (question('case "rejected" | "consumed" | "cancelled":', 'case "consumed" | "cancelled":'),),
+        ("steps", "elsewhere"),
+    ),
+    Mutant(
+        "an approval that was used before opens a call",
+        "G4",
+        (
+            question(
+                "return AnsweredElsewhere(record.status, record.resolved_by",
+                "return AnsweredElsewhere("
+                'record.status if record.status != "consumed" else "approved", record.resolved_by',
+            ),
+        ),
+        ("property", "table", "steps"),
+    ),
+    Mutant(
+        "an approval whose time is over opens a call",
+        "G13",
+        (
+            Patch(
+                HARNESS + "performing/performer.py",
+                '"expired" if found.status == "approved" and not left else found.status',
+                "found.status",
+            ),
+        ),
+        ("elsewhere",),
+    ),
+    Mutant(
+        "an approval before the question is taken for ever",
+        "G4 G6",
+        (answers("    talk.answered.add(prompt_id)\n    who = ", "    who = "),),
+        ("steps",),
+    ),
+)
+
 EDITS = (
     Mutant("an edited call is not asked about", "G1 G2", (EDIT_UNASKED,), ("property", "table", "steps", "facts")),
     Mutant(
@@ -121,7 +189,7 @@ EDITS = (
     Mutant(
         "what nobody may report is reported",
         "G1",
-        (flow("AnswerKind.DEFER | AnswerKind.WAIT | AnswerKind.UNHEARD:", "AnswerKind.DEFER | AnswerKind.WAIT:"),),
+        (answers("AnswerKind.DEFER | AnswerKind.WAIT | AnswerKind.UNHEARD:", "AnswerKind.DEFER | AnswerKind.WAIT:"),),
         ("steps", "facts"),
     ),
 )
@@ -164,13 +232,13 @@ INPUTS = (
     Mutant(
         "an edited call goes on with the old state",
         "G2",
-        (Patch(HARNESS + "session/conversing.py", "if effect.call is not sent:", "if effect.call is None:"),),
+        (Patch(HARNESS + "session/conversing.py", "if call is not self._sent:", "if call is None:"),),
         ("legs",),
     ),
     Mutant(
         "a caller goes on with the legs of an edited call",
         "G2",
-        (Patch(HARNESS + "session/conversing.py", "options if sent is call else {})", "options)"),),
+        (Patch(HARNESS + "session/conversing.py", "self.options if call is self.call else {})", "self.options)"),),
         ("legs",),
     ),
     Mutant(
@@ -198,4 +266,4 @@ DESK = (
     ),
 )
 
-MUTANTS = (*ELSEWHERE, *EDITS, *INPUTS, *DESK)
+MUTANTS = (*ELSEWHERE, *BEFORE, *EDITS, *INPUTS, *DESK)

@@ -126,7 +126,7 @@ EDGES = (
     Mutant(
         "a late yes counts",
         "G1",
-        (asking("late = self.now() >= self.request.expires_at", "late = False"),),
+        (asking("late = now >= request.expires_at", "late = False"),),
         ("driver",),
     ),
     Mutant(
@@ -149,7 +149,12 @@ EDGES = (
     Mutant(
         "a cancelled question stays open",
         "G1",
-        (performer("            await self._withdraw()\n", ""),),
+        (
+            performer(
+                "except get_cancelled_exc_class():\n            await self._withdraw()\n",
+                "except get_cancelled_exc_class():\n",
+            ),
+        ),
         ("driver", "session"),
     ),
     Mutant(
@@ -209,8 +214,9 @@ EDGES = (
         "G2",
         (
             session(
-                "payload = None if arguments is None and effect.call is call else effect.call.payload()",
-                "payload = arguments if effect.call is call else effect.call.payload()",
+                "_Sending(self, call, arguments is None, send, options, written)",
+                "_Sending(self, call, arguments is None, lambda payload, its: send("
+                "arguments if sending._sent is call else payload, its), options, written)",
             ),
         ),
         ("session",),
@@ -220,8 +226,8 @@ EDGES = (
         "G4",
         (
             session(
-                "                return _no_reply(error)",
-                "                return self._reply(await deliver(payload))",
+                "            return _no_reply(error)\n",
+                "            return self.conversing.reply(await self.deliver(call))\n",
             ),
         ),
         ("session",),

@@ -267,4 +267,16 @@ MUTANTS = (
         ),
         ("creation",),
     ),
+    Mutant(
+        "a rule with a slip in its name is skipped",
+        "G10",
+        (
+            Patch(
+                "middleware/allowly_authority/wire/creation.py",
+                "for name, value in body.items() if value is not None}, (), optional",
+                "for name, value in body.items() if name in _KNOWN}, (), optional",
+            ),
+        ),
+        ("creation",),
+    ),
 )

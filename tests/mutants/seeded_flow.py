@@ -11,6 +11,14 @@ def flow(old: str, new: str) -> Patch:
     return Patch(HARNESS + "protocol/flow.py", old, new)
 
 
+def answers(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "protocol/answers.py", old, new)
+
+
+def talk(old: str, new: str) -> Patch:
+    return Patch(HARNESS + "protocol/talk.py", old, new)
+
+
 def question(old: str, new: str) -> Patch:
     return Patch(HARNESS + "protocol/question.py", old, new)
 
@@ -22,7 +30,7 @@ def table(old: str, new: str) -> Patch:
 # Flow mutants that the table stops as well. The property runs without the table and must notice alone;
 # the table must notice alone; and with the second lock picked too, the session's tests must.
 
-NO_GOES_ON = flow(
+NO_GOES_ON = answers(
     """    outcome, detail = _no(answer)
     return (yield from talk.end(outcome, detail))
 
@@ -37,13 +45,13 @@ DENY_GOES_ON = flow(
     "        return (yield from talk.end(ApprovalOutcome.DENIED_BY_POLICY, quoted(decision.reason)))",
     "        return None",
 )
-CONFLICT_COUNTS = flow(
+CONFLICT_COUNTS = answers(
     "case PostedAs.ACCEPTED | PostedAs.LOST:", "case PostedAs.ACCEPTED | PostedAs.LOST | PostedAs.CONFLICT:"
 )
-NOT_SENT_COUNTS = flow(
+NOT_SENT_COUNTS = answers(
     "            return (yield from _not_delivered(talk, decision, request, posted.detail))", "            return None"
 )
-NOT_SENT_REPEATS = flow(
+NOT_SENT_REPEATS = answers(
     "            return (yield from _not_delivered(talk, decision, request, posted.detail))",
     "            return (yield from _post_yes(talk, decision, request, answer))",
 )
@@ -53,10 +61,10 @@ LOST_IS_SENT_AGAIN = flow(
     "            reply = yield from Invoke(talk.call, retry=True)\n"
     "        if isinstance(reply, NoReply):\n",
 )
-REJECTION_COUNTS = flow(
+REJECTION_COUNTS = answers(
     "        case Resolution.APPROVED:\n", "        case Resolution.APPROVED | Resolution.REJECTED:\n"
 )
-REJECTION_UNREACHED = flow(
+REJECTION_UNREACHED = answers(
     "        case Resolution.REJECTED:\n", "        case Resolution.REJECTED if talk.rounds < 0:\n"
 )
 
@@ -122,7 +130,7 @@ FLOW = (
         "silence counts as a yes",
         "G1",
         (
-            flow(
+            answers(
                 "        case AnswerKind.APPROVE:\n            if request",
                 "        case AnswerKind.APPROVE | AnswerKind.EXPIRED:\n"
                 "            answer = replace(answer, kind=AnswerKind.APPROVE)\n            if request",
@@ -140,7 +148,7 @@ FLOW = (
         "a refusal is not reported",
         "G5",
         (
-            flow(
+            answers(
                 "            return (yield from _post_no(talk, decision, answer))\n\n\ndef _escalation",
                 "            return (yield from talk.end(*_no(answer)))\n\n\ndef _escalation",
             ),
@@ -191,7 +199,7 @@ FLOW = (
     Mutant(
         "an edit sends the old arguments",
         "G2",
-        (flow("talk.call, talk.approved = call, False", "talk.approved = False"),),
+        (answers("talk.call, talk.approved = call, False", "talk.approved = False"),),
         ("property", "steps", "session"),
     ),
     Mutant(
@@ -214,13 +222,13 @@ FLOW = (
     Mutant(
         "a requester's yes resolves",
         "G11",
-        (flow("case AnswerKind.APPROVE if request.may_resolve:", "case AnswerKind.APPROVE:"),),
+        (answers("case AnswerKind.APPROVE if request.may_resolve:", "case AnswerKind.APPROVE:"),),
         ("property", "steps", "session"),
     ),
     Mutant(
         "a resolution in a name that the answer chose",
         "G11",
-        (flow("            answer = replace(answer, resolved_by=talk.acting_as)\n", ""),),
+        (answers("            answer = replace(answer, resolved_by=talk.acting_as)\n", ""),),
         ("property", "steps"),
     ),
     Mutant(
@@ -232,16 +240,16 @@ FLOW = (
     Mutant(
         "deliveries without end",
         "G6",
-        (flow("if talk.attempts >= talk.max_rounds:", "if talk.attempts < 0:"),),
+        (answers("if talk.attempts >= talk.max_rounds:", "if talk.attempts < 0:"),),
         ("property", "steps"),
     ),
     Mutant(
         "an unbound approval stays open for minutes",
         "G13",
-        (flow("if request.verification is not Verification.MATCHED:", "if not request.verification:"),),
+        (answers("if request.verification is not Verification.MATCHED:", "if not request.verification:"),),
         ("property", "steps"),
     ),
-    Mutant("ids are written down", "G7", (flow('text = text.replace(prompt_id, "…")', "pass"),), ("property",)),
+    Mutant("ids are written down", "G7", (talk('text = text.replace(prompt_id, "…")', "pass"),), ("property",)),
     Mutant(
         "an unknown outcome is called unreachable",
         "G4",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutants import Mutant, Patch
 
 GUARDING = "harness/allowly_harness/guarding/"
+PIPELINE = "middleware/allowly_middleware/pipeline/"
 
 
 def deciding(old: str, new: str) -> Patch:
@@ -90,5 +91,57 @@ MUTANTS = (
         "G13",
         (definitions('    "annotations": "annotations",\n', ""),),
         ("guard definitions",),
+    ),
+    Mutant(
+        "a call that is sent as a notification reaches the server",
+        "fails closed",
+        (deciding("ctx.request_id is None and ctx.method not in TOLD", "ctx.method == 'never'"),),
+        ("guard attacks",),
+    ),
+    Mutant(
+        "an item of a list is decided on by another of its fields",
+        "nothing hidden is seen",
+        (Patch(PIPELINE + "guarding.py", "[{name: item[name]} for item in items]", "items"),),
+        ("guard attacks",),
+    ),
+    Mutant(
+        "a subscription that cannot be read is one to nothing",
+        "fails closed",
+        (
+            Patch(
+                PIPELINE + "evaluating.py", "if isinstance(uris, list) else [None]", "if isinstance(uris, list) else []"
+            ),
+        ),
+        ("guard attacks",),
+    ),
+    Mutant(
+        "escapes are taken off once",
+        "nothing denied is reached",
+        (Patch(PIPELINE + "spellings.py", "MAX_ESCAPES: Final = 3", "MAX_ESCAPES: Final = 0"),),
+        ("guard attacks",),
+    ),
+    Mutant(
+        "invented names of tools are kept for ever",
+        "G6",
+        (kept("list(entries.items())[-MAX_KEPT:]", "entries.items()"),),
+        ("guard attacks",),
+    ),
+    Mutant(
+        "a policy that changed while somebody was asked is not looked at again",
+        "G5",
+        (Patch(PIPELINE + "guarding.py", "changed = None if self.policy is None", "changed = None if self.asker"),),
+        ("pipeline approval",),
+    ),
+    Mutant(
+        "a policy file of somebody else comes into force",
+        "fails closed",
+        (
+            Patch(
+                "middleware/allowly_middleware/policy/files.py",
+                "status.st_uid not in {0, os.geteuid()}",
+                "status.st_uid < 0",
+            ),
+        ),
+        ("policy files",),
     ),
 )

@@ -154,6 +154,18 @@ MUTANTS = (
         ("redaction",),
     ),
     Mutant(
+        "a mask on the screen has no end",
+        "G8",
+        (Patch("middleware/allowly_authority/key_shapes.py", 'f"{self.least},{self.most}" if', 'f"{self.least}," if'),),
+        ("secret shapes",),
+    ),
+    Mutant(
+        "a log looks for keys of one maker alone",
+        "G7",
+        (observability("secrets.py", "for shape in KEY_SHAPES)", "for shape in KEY_SHAPES[:1])"),),
+        ("secret shapes", "redaction"),
+    ),
+    Mutant(
         "members of a record are not redacted",
         "G7",
         (

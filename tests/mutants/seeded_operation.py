@@ -13,6 +13,28 @@ def web(module: str, old: str, new: str) -> Patch:
 
 MUTANTS = (
     Mutant(
+        "what is remembered counts more than the record",
+        "G10",
+        (
+            Patch(
+                f"{AUTHORITY}store/queries.py",
+                '            authorizations.c.revoked_ms.is_not_distinct_from(given("known_revoked_ms")),\n',
+                "",
+            ),
+        ),
+        ("remembered checks",),
+    ),
+    Mutant(
+        "a clock that is behind gives more time",
+        "G10",
+        (
+            Patch(
+                f"{AUTHORITY}service/plain_checks.py", "_FOR_EVER if ended else authorization.expires_ms", "_FOR_EVER"
+            ),
+        ),
+        ("remembered checks",),
+    ),
+    Mutant(
         "an expired certificate is shown",
         "G10",
         (web("tls", "if leaf.not_valid_after_utc <= now:", "if leaf.not_valid_after_utc is None:"),),

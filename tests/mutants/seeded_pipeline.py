@@ -72,6 +72,31 @@ MUTANTS = (
         ("pipeline arguments",),
     ),
     Mutant(
+        "the call runs under the name that its sender gives it during the check",
+        "G2",
+        (
+            adapters(
+                "fastmcp.py",
+                'update={"name": facts.tool, "arguments": facts.arguments}',
+                'update={"arguments": facts.arguments}',
+            ),
+            adapters("mcp.py", "params = {**(ctx.params or {})}", "params = ctx.params or {}"),
+        ),
+        ("placement",),
+    ),
+    Mutant(
+        "the tool gets a zero with a sign where 0 was checked",
+        "G2",
+        (
+            Patch(
+                "middleware/allowly_middleware/facts.py",
+                "                holder[key] = 0.0\n",
+                "                pass\n",
+            ),
+        ),
+        ("placement",),
+    ),
+    Mutant(
         "nobody looks again behind later middleware of the SDK",
         "G2",
         (adapters("pipeline_mcp.py", "            if following:\n", "            if False:\n"),),
@@ -164,7 +189,7 @@ MUTANTS = (
     Mutant(
         "an approval of one caller opens the call of another",
         "G1",
-        (pipeline("approval.py", 'facts.subject.tenant or "", facts.subject.id or ""', '"", ""'),),
+        (pipeline("approval.py", 'subject.tenant or "", subject.id or ""', '"", ""'),),
         ("pipeline approval",),
     ),
     Mutant(

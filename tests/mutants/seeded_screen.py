@@ -60,7 +60,7 @@ GESTURES = (
     Mutant(
         "a card need not be on the screen",
         "G1",
-        (gesture("if self._unseen:\n", "if not self._word and self._word:\n"),),
+        (gesture("return Meaning.NEEDS_SCROLL if self._unseen else None", "return None"),),
         ("gesture",),
     ),
     Mutant(

@@ -19,6 +19,7 @@ from allowly_middleware.pipeline import (
     Pending,
     Pipeline,
 )
+from allowly_middleware.policy import PolicyFile
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +102,25 @@ async def test_an_approval_that_takes_too_long_is_a_no(bench):
     assert (result.is_error, bench.ran) == (True, [])
     assert result.meta["allowly-middleware/decision"]["reason"] == "approval_timed_out"
     assert started < given_up[0] < started + timedelta(seconds=60)
+
+
+async def test_a_policy_that_denies_by_the_time_somebody_says_yes_is_final(make_bench, tmp_path):
+    """G5: a person may take long, and an operator may forbid the tool meanwhile."""
+    path = tmp_path / "policy.toml"
+    path.write_text('[tools]\n"shop.create_issue" = "confirm"\n')
+    policies = PolicyFile(path)
+
+    async def approve(request):
+        path.write_text('[tools]\n"shop.create_issue" = "deny"\n')
+        return policies.reload()
+
+    bench = make_bench("lowlevel")
+    Pipeline("shop", policy=policies, approve=approve).attach(bench.server)
+    async with bench.client() as client:
+        result = await client.call("create_issue", text="x")
+
+    assert (result.is_error, bench.ran) == (True, [])
+    assert result.meta["allowly-middleware/decision"]["reason"] == "denied_by_rule"
 
 
 async def test_a_blocking_approver_runs_in_a_thread_and_blocks_nobody(make_bench):

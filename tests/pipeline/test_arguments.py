@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import anyio
+import fastmcp
 import mcp
 import pytest
 from fastmcp.server.middleware import Middleware
@@ -153,6 +154,25 @@ async def test_whoever_keeps_the_arguments_cannot_change_them_while_somebody_is_
     assert len(kept) == 2
     assert results[0].content[0].text == "found shown"
     assert bench.runs == [("search_code", {"text": "shown"})]
+
+
+async def test_a_zero_with_a_sign_runs_as_the_zero_that_was_approved():
+    """G2: the canonical form, RFC 8785, writes both as 0, but a tool can tell them apart."""
+    numbers, server = [], fastmcp.FastMCP("bank")
+
+    def approve(request):
+        numbers.append(request.facts.arguments["amount"])
+        return True
+
+    @server.tool
+    def pay(amount: float) -> None:
+        numbers.append(amount)
+
+    Pipeline(approve=approve).attach(server)
+
+    await server.call_tool("pay", {"amount": -0.0})
+
+    assert [str(number) for number in numbers] == ["0.0", "0.0"]
 
 
 async def test_what_is_approved_recorded_and_run_is_the_same_to_the_digest(bench):

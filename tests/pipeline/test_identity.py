@@ -153,8 +153,7 @@ class Tokens:
 
 @contextlib.asynccontextmanager
 async def http_server(app):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, lifespan="on")
         server = uvicorn.Server(config)
         async with anyio.create_task_group() as group:

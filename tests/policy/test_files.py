@@ -184,6 +184,24 @@ def test_a_folder_in_which_nobody_can_take_what_is_anothers_is_fine(path: Path) 
     assert read_policy_file(path) == ALLOWED.encode()
 
 
+def test_a_file_that_somebody_else_has_put_into_a_shared_folder_is_refused(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file was taken away for a moment, the next one to write there is anybody."""
+    path.parent.chmod(0o1777)
+    policies = PolicyFile(path, clock=clock)
+    path.unlink()
+    path.write_text(DENIED)
+    if os.geteuid() == 0:
+        os.chown(path, 54_321, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 54_321)
+
+    assert allowed_after(policies, clock)
+    with pytest.raises(PolicyFileError, match="another user's"):
+        PolicyFile(path)
+
+
 def test_a_relative_file_is_still_found_from_another_folder(
     path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

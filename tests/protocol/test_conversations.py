@@ -163,6 +163,11 @@ class World:
             "other scope": {"scope": "take", "resource": None},
             "other kind": {"kind": "escalate" if asked == "confirm" else "confirm"},
             "used": {"status": "consumed"},
+            "approved": {"status": "approved", "resolved_by": "ada"},
+            "approved for anything": {"status": "approved", "resource": None},
+            "approved for other arguments": {"status": "approved", "resource": OTHER.resource},
+            "rejected": {"status": "rejected", "resolved_by": "ada"},
+            "over": {"status": "expired"},
             "for the boss": {"escalation_to": "boss"},
         }
         known = {"authorization_id": "auth", "expires_at": expires_at, "escalation_to": ME, **found}
@@ -207,7 +212,8 @@ KINDS = ("done", "failed", "lost", "lost", "lost", "printed", "deny")
 RESULTS = [Move(kind, echo=echo) for kind in KINDS for echo in (False, True)]
 MALFORMED = [Move("confirm", "malformed"), Move("escalate", "malformed")]
 GOOD_RECORDS = ["match", "match", "unbound", "unsupported", "for the boss"]
-BAD_RECORDS = ["other arguments", "other scope", "other kind", "used", *(failure.value for failure in LookupFailure)]
+BAD_RECORDS = ["other arguments", "other scope", "other kind", *(failure.value for failure in LookupFailure)]
+BEFORE = ["approved", "approved for anything", "approved for other arguments", "rejected", "used", "over"]
 ENDING = [Answer.deny("no"), Answer.respond("x"), Answer.defer(), Answer.cancel(), Answer.expired()]
 ENDING += [Answer.unattended(), Answer.unheard(), Answer.edit({"to": float("nan")})]
 ENDING += [AnsweredElsewhere("rejected", "ada"), AnsweredElsewhere("consumed"), AnsweredElsewhere("cancelled")]
@@ -219,7 +225,7 @@ SCRIPTS = st.builds(
     Script,
     moves=st.lists(st.sampled_from([*QUESTIONS, *RESULTS, *MALFORMED]), min_size=1, max_size=7),
     end=st.sampled_from(RESULTS),
-    records=st.lists(st.sampled_from([*(GOOD_RECORDS * 5), *BAD_RECORDS]), min_size=1, max_size=6),
+    records=st.lists(st.sampled_from([*(GOOD_RECORDS * 5), *BAD_RECORDS, *BEFORE, "approved"]), min_size=1, max_size=6),
     answers=st.lists(st.sampled_from([*(ONWARD * 5), *ENDING]), min_size=3, max_size=8),
     posts=st.lists(st.sampled_from(POSTS), max_size=8),
     resolutions=st.lists(st.sampled_from([*([Resolution.APPROVED] * 8), *Resolution]), min_size=1, max_size=4),
@@ -291,9 +297,21 @@ def check_invoke(effect: Invoke, before: list[Any], since: list[Any], blocked: A
     opened = isinstance(last, Settle | Resolve) and last.answer.kind is AnswerKind.APPROVE and reply.status in OPENS
     awaited = isinstance(last, AwaitResolution) and reply is Resolution.APPROVED
     answers = [said for asked, said in since if isinstance(asked, Ask)]
-    renewed = kind_of(answers[-1]) in RENEWS and (isinstance(last, Ask) or last.answer.kind is AnswerKind.DENY)
+    renewed = (
+        bool(answers)
+        and kind_of(answers[-1]) in RENEWS
+        and (isinstance(last, Ask) or last.answer.kind is AnswerKind.DENY)
+    )
     elsewhere = isinstance(last, Ask) and reply == AnsweredElsewhere("approved")
-    assert opened or awaited or renewed or elsewhere, "nothing is sent again without a reason (G4)"
+    before_asked = isinstance(last, Lookup) and is_approval_of(effect.call, reply)
+    assert opened or awaited or renewed or elsewhere or before_asked, "nothing is sent again without a reason (G4)"
+
+
+def is_approval_of(call: ToolCall, found: PromptRecord | NoRecord) -> bool:
+    """Tell whether an authority's record is the approval of an escalation of this very call."""
+    if isinstance(found, NoRecord):
+        return False
+    return (found.kind, found.status, found.resource) == ("escalate", "approved", call.resource)
 
 
 def check_ask(world: World, effect: Ask, earlier: list[Any], since: list[Any], blocked: Any) -> None:
@@ -375,11 +393,13 @@ def check_end(world: World, ended: Ended) -> None:
         assert world.blocked[-1] is None
     if ended.outcome is ApprovalOutcome.DENIED_BY_PERSON:
         said = [r for e, r in world.trace[-2:] if isinstance(e, Ask | AwaitResolution)]
+        said += [AnsweredElsewhere(r.status, "ada") for e, r in world.trace[-1:] if isinstance(e, Lookup)]
         noes = (Answer.deny("no"), Answer.deny(), Resolution.REJECTED, AnsweredElsewhere("rejected", "ada"))
         assert said[-1] in noes, "a no that somebody said"
     if ended.outcome is ApprovalOutcome.APPROVED:
         yes = [r for e, r in world.trace if isinstance(e, Settle | Resolve) and e.answer.kind is AnswerKind.APPROVE]
         others = [r for _, r in world.trace if r is Resolution.APPROVED or r == AnsweredElsewhere("approved")]
+        others += [r for e, r in world.trace if isinstance(e, Lookup) and is_approval_of(world.sent, r)]
         assert others or {p.status for p in yes} & OPENS
     if world.written:
         assert world.written[-1].step == "finished", "how it ended is written down (G12)"

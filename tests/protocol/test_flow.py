@@ -193,6 +193,16 @@ def test_a_yes_that_never_left_is_asked_for_again_and_given_up_in_the_end() -> N
     assert "words" in end.message
 
 
+def test_a_yes_that_this_key_may_not_give_is_not_asked_for_again() -> None:
+    """Nothing that a person says a second time gives the key another right."""
+    book = confirming().reply(Answer.approve())
+
+    refused = Posted(PostedAs.NOT_SENT, "may not do that (403)", hopeless=True)
+    end = ended(book.reply(refused), ApprovalOutcome.UNREACHABLE)
+
+    assert "was not accepted: may not do that (403)" in end.message
+
+
 def test_a_lost_reply_to_the_retry_is_unknown_and_the_end() -> None:
     """G4."""
     book = confirming().reply(Answer.approve()).reply(ACCEPTED).reply(LOST)
@@ -443,11 +453,77 @@ def test_without_an_authority_to_report_to_nobody_is_asked(failure: LookupFailur
     assert "words" in ended(book, ApprovalOutcome.UNREACHABLE).message
 
 
-@pytest.mark.parametrize("status", ["approved", "rejected", "consumed", "cancelled", "expired", "brand new"])
-def test_a_question_that_is_not_open_any_more_is_not_put(status: str) -> None:
-    outcome = ApprovalOutcome.EXPIRED if status == "expired" else ApprovalOutcome.SUPERSEDED
+BEFORE_IT_WAS_PUT = {
+    "rejected": (ApprovalOutcome.DENIED_BY_PERSON, "'Ada' said no, and said: 'not this week'"),
+    "consumed": (ApprovalOutcome.SUPERSEDED, "another call has used the approval"),
+    "cancelled": (ApprovalOutcome.SUPERSEDED, "withdrawn at the authority"),
+    "expired": (ApprovalOutcome.EXPIRED, "had ended before it could be put"),
+    "brand new": (ApprovalOutcome.SUPERSEDED, "answered elsewhere in the meantime ('brand new')"),
+}
 
-    ended(start().reply(confirm()).reply(record(status=status)), outcome)
+
+@pytest.mark.parametrize("kind", ["confirm", "escalate"])
+@pytest.mark.parametrize("status", BEFORE_IT_WAS_PUT)
+def test_a_question_that_is_not_open_any_more_is_not_put_and_the_call_says_why(status: str, kind: Any) -> None:
+    outcome, words = BEFORE_IT_WAS_PUT[status]
+    found = record(kind, status=status, resolved_by="Ada", note="not this week")
+
+    book = start().reply(confirm() if kind == "confirm" else escalate()).reply(found)
+
+    assert words in ended(book, outcome).message
+
+
+def test_an_escalation_that_was_approved_before_it_could_be_put_sends_the_same_bytes_once() -> None:
+    """G2, G3, G4: nobody is asked, nothing is posted."""
+    book = start().reply(escalate()).reply(record("escalate", status="approved", resolved_by="compliance"))
+    book = book.expect(Invoke(CALL, retry=True)).reply(DONE)
+
+    assert ended(book, ApprovalOutcome.APPROVED).result == "the result"
+    assert [entry.step for entry in book.records] == ["blocked", "answered", "dispatched", "finished"]
+    assert book.records[1].facts == {"elsewhere": "approved"}
+
+
+def test_an_approval_that_did_not_let_the_call_through_leads_to_a_new_question() -> None:
+    """Somebody else's identical call has used it up."""
+    book = start().reply(escalate()).reply(record("escalate", status="approved"))
+    book = book.expect(Invoke(CALL, retry=True)).reply(escalate("esc-2")).reply(record("escalate"))
+
+    assert asked(book).round == 2
+    assert "did not let the call through" in asked(book).note
+
+
+def test_an_approved_escalation_that_comes_back_is_not_sent_on_again() -> None:
+    """G4: the server may say for ever that it waits for what has been approved."""
+    book = start().reply(escalate()).reply(record("escalate", status="approved")).reply(escalate())
+
+    assert "repeated a question" in ended(book, ApprovalOutcome.SUPERSEDED).message
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_approvals_before_the_question_are_bounded_like_questions(most: int) -> None:
+    """G6."""
+    book = start(max_rounds=most)
+    for number in range(most):
+        book = book.reply(escalate(f"esc-{number}")).reply(record("escalate", status="approved"))
+
+    ended(book.reply(escalate("esc-last")), ApprovalOutcome.TOO_MANY_ROUNDS)
+
+
+@pytest.mark.parametrize(
+    ("reply", "found", "outcome"),
+    [
+        (escalate(), record("escalate", status="approved", resource=None), ApprovalOutcome.SUPERSEDED),
+        (escalate(), record("escalate", EDITED, status="approved"), ApprovalOutcome.SPOOFED),
+        (escalate(), record("confirm", status="approved"), ApprovalOutcome.SPOOFED),
+        (confirm(), record("confirm", status="approved"), ApprovalOutcome.SUPERSEDED),
+    ],
+    ids=["any arguments", "other arguments", "another kind", "a confirmation"],
+)
+def test_nothing_else_that_was_approved_before_opens_a_call(
+    reply: ToolReply, found: PromptRecord, outcome: ApprovalOutcome
+) -> None:
+    """G13."""
+    ended(start().reply(reply).reply(found), outcome)
 
 
 @pytest.mark.parametrize("posted", [ACCEPTED, GONE, CONFLICT, NOT_SENT, LOST_POST], ids=list(PostedAs))

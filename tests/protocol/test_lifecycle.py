@@ -26,7 +26,7 @@ from allowly_harness.protocol.effects import (
 )
 from allowly_harness.protocol.errors import LocalProtocolError
 from allowly_harness.protocol.lifecycle import TRANSITIONS, Lifecycle, State
-from allowly_harness.protocol.models import Answer, ApprovalRequest, ServerInfo, ToolCall, ToolInfo
+from allowly_harness.protocol.models import Answer, ApprovalRequest, PromptRecord, ServerInfo, ToolCall, ToolInfo
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CALL = ToolCall("bank", "pay", {})
@@ -41,7 +41,25 @@ INVOKE, ASK = Invoke(CALL), Ask(QUESTION)
 POST_YES, POST_NO = Settle("n", YES), Settle("n", NO)
 RESOLVE_YES, RESOLVE_NO = Resolve("e", YES), Resolve("e", NO)
 AWAIT = AwaitResolution("e", NOW, QUESTION)
+LOOK = Lookup("escalate", "e")
+OTHER = ToolCall("bank", "pay", {"to": "eve"})
 POSTED = [Posted(status) for status in PostedAs]
+
+
+def on_record(status: str, kind: Any = "escalate", resource: str | None = CALL.resource) -> PromptRecord:
+    return PromptRecord(kind, "auth", "pay", resource, status, NOW)
+
+
+APPROVED_BEFORE = on_record("approved")
+CLOSED_BEFORE = {
+    "a rejection": on_record("rejected"),
+    "an approval that was used": on_record("consumed"),
+    "an approval that is over": on_record("expired"),
+    "what was withdrawn": on_record("cancelled"),
+    "an approval of other arguments": on_record("approved", resource=OTHER.resource),
+    "an approval of any arguments": on_record("approved", resource=None),
+    "a confirmation that was approved before": on_record("approved", kind="confirm"),
+}
 
 Step = tuple[Any, Any]
 STEPS: list[Step] = [
@@ -50,6 +68,7 @@ STEPS: list[Step] = [
     *((ASK, answer) for answer in (*ANSWERS, *ELSEWHERE.values())),
     *((effect, posted) for effect in (POST_YES, POST_NO, RESOLVE_YES, RESOLVE_NO) for posted in POSTED),
     *((AWAIT, resolution) for resolution in Resolution),
+    *((LOOK, found) for found in (APPROVED_BEFORE, *CLOSED_BEFORE.values())),
 ]
 
 
@@ -94,6 +113,8 @@ def test_the_rules_are_exactly_these() -> None:
         "sent --result--> answered",
         "sent --no_result--> over",
         "answered --ask--> asked",
+        "answered --approved_before--> opened",
+        "answered --closed_before--> over",
         "asked --yes--> yes",
         "asked --no--> no",
         "asked --wait--> awaited",
@@ -155,6 +176,11 @@ FORBIDDEN: dict[str, tuple[list[Step], Any]] = {
     "sending on an approval that was used elsewhere": ([BLOCKED, (ASK, ELSEWHERE["consumed"])], INVOKE),
     "sending after the question was withdrawn elsewhere": ([BLOCKED, (ASK, ELSEWHERE["cancelled"])], INVOKE),
     "posting after a rejection elsewhere (G3)": ([BLOCKED, (ASK, ELSEWHERE["rejected"])], POST_NO),
+    **{f"sending after {name} (G5)": ([BLOCKED, (LOOK, found)], INVOKE) for name, found in CLOSED_BEFORE.items()},
+    "sending because it is on record that a question is open": ([BLOCKED, (LOOK, on_record("pending"))], INVOKE),
+    "asking after an approval on record": ([BLOCKED, (LOOK, APPROVED_BEFORE)], ASK),
+    "posting after an approval on record (G3)": ([BLOCKED, (LOOK, APPROVED_BEFORE)], RESOLVE_YES),
+    "sending twice on an approval on record (G4)": ([BLOCKED, (LOOK, APPROVED_BEFORE), BLOCKED], INVOKE),
     "sending when nobody can tell": ([BLOCKED, (ASK, Answer.wait()), (AWAIT, Resolution.CANNOT_TELL)], INVOKE),
 }
 
@@ -185,6 +211,7 @@ ALLOWED: dict[str, list[Step]] = {
     "a yes that came too late": [(ASK, YES), (POST_YES, Posted(PostedAs.GONE))],
     "the named approver's yes": [(ASK, YES), (RESOLVE_YES, Posted(PostedAs.ACCEPTED))],
     "a yes that was said elsewhere": [(ASK, ELSEWHERE["approved"])],
+    "an approval that was on record before anybody was asked": [(LOOK, APPROVED_BEFORE)],
     "an awaited approval": [(ASK, Answer.wait()), (AWAIT, Resolution.APPROVED)],
     "a wish for a fresh question": [(ASK, Answer.ask_again())],
     "an edit": [(ASK, Answer.edit({}))],
@@ -252,4 +279,6 @@ def may_send_again(taken: list[Step]) -> bool:
         return bool(renewals[-1][1] in (Answer.edit({}), Answer.ask_again()))
     if isinstance(effect, AwaitResolution):
         return reply is Resolution.APPROVED
+    if isinstance(effect, Lookup):
+        return reply is APPROVED_BEFORE
     return (effect, reply) in [(ASK, Answer.edit({})), (ASK, Answer.ask_again()), (ASK, ELSEWHERE["approved"])]

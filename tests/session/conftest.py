@@ -38,6 +38,7 @@ class GuardedServer:
         self.needs: list[types.InputRequiredResult] = []
         self.with_session: Callable[[Any, Any], Any] | None = None
         self.annotations: types.ToolAnnotations | None = None
+        self.output_schema: dict[str, Any] | None = None
         self.in_tool: Callable[[], Any] | None = None
         self.answer: types.CallToolResult | None = None
         self.on_sent: Callable[[], None] = lambda: None
@@ -90,6 +91,7 @@ class GuardedServer:
                     description="Pays somebody.",
                     input_schema=schema,
                     annotations=self.annotations,
+                    output_schema=self.output_schema,
                 ),
                 types.Tool(name="look", input_schema=free),
             ]

@@ -5,7 +5,7 @@ import pytest
 from mcp import ClientSession, types
 from mcp.shared.exceptions import MCPError
 
-from allowly_authority.errors import AuthorityUnavailable, PromptGone
+from allowly_authority.errors import AuthorityUnavailable, NotAllowed, PromptGone
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.performing.performer import Journal
 from allowly_harness.protocol.effects import Record
@@ -174,7 +174,7 @@ async def test_parallel_calls_are_asked_about_in_order_while_ungated_calls_flow(
         return Answer.approve()
 
     async with open_session(approver=ask) as session, anyio.create_task_group() as group:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             group.start_soon(session.call_tool, "pay", {"to": "a"})
             await first_is_open.wait()
             group.start_soon(session.call_tool, "pay", {"to": "b"})
@@ -198,7 +198,7 @@ async def test_cancelling_a_call_withdraws_its_question(open_session, guarded, a
             closed.set()
 
     async with open_session(approver=ask) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(session.call_tool, "pay", BILL)
                 await asked.wait()
@@ -252,6 +252,21 @@ async def test_an_approval_that_never_left_leaves_the_question_open(open_session
     assert guarded.runs == []
 
 
+async def test_a_key_that_may_not_approve_is_said_once_and_nobody_is_asked_again(
+    open_session, guarded, authority
+) -> None:
+    authority.fail("settle_confirmation", NotAllowed("The authority does not let this API key do that (403)."))
+    person = ScriptedApprover(Answer.approve(), Answer.approve())
+
+    async with open_session(approver=person) as session:
+        result = await session.call_tool("pay", BILL)
+
+    assert len(person.requests) == 1
+    assert outcome_of(result) == "unreachable"
+    assert "does not let this API key do that (403)" in result.content[0].text
+    assert guarded.runs == []
+
+
 async def test_a_question_that_is_gone_brings_a_new_question_not_the_old_answer(
     open_session, guarded, authority
 ) -> None:
@@ -272,7 +287,7 @@ async def test_a_lost_reply_to_the_approved_call_is_unknown_and_never_repeated(o
     guarded.in_tool = blocked.wait
 
     async with open_session(approver=ScriptedApprover(Answer.approve())) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL, read_timeout_seconds=0.2)
 
     assert outcome_of(result) == "unknown"
@@ -311,7 +326,7 @@ async def test_an_escalation_is_awaited_and_the_call_then_made_once(open_session
         return Answer.wait()
 
     async with open_session(approver=ScriptedApprover(approver_decides)) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL)
 
     assert outcome_of(result) == "approved"
@@ -446,7 +461,7 @@ async def test_one_question_given_to_two_calls_at_once_is_answered_once(open_ses
         return Answer.approve()
 
     async with open_session(approver=ask) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(session.call_tool, "pay", BILL)
                 group.start_soon(session.call_tool, "pay", BILL)

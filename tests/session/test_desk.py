@@ -58,7 +58,7 @@ async def test_an_approver_is_given_as_many_questions_at_a_time_as_it_takes(many
     person = Person(many=many)
     desk, answers = Desk(person), []
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             for number in range(5):
                 group.start_soon(asked, desk, answers, number)
@@ -76,7 +76,7 @@ async def test_with_too_many_questions_waiting_nobody_is_asked(many: bool) -> No
     desk, answers = Desk(person), []
     limit = MAX_WAITING_QUESTIONS + (not many)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             for number in range(limit):
                 group.start_soon(asked, desk, answers, number)
@@ -95,7 +95,7 @@ async def test_what_a_server_asks_for_waits_for_its_turn_too() -> None:
     person = Person(many=False)
     desk, request = Desk(person), ElicitationRequest(ServerInfo("bank"), "Which account?")
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(asked, desk, [], 1)
             await anyio.wait_all_tasks_blocked()
@@ -111,7 +111,7 @@ async def test_only_what_is_shown_is_told_why_it_closes() -> None:
     person = Person(many=False)
     desk, shown, waiting = Desk(person), question(1), question(2)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(desk.ask, shown)
             await anyio.wait_all_tasks_blocked()

@@ -11,7 +11,7 @@ from mcp import types
 from allowly_authority.errors import AuthorityUnavailable, LookupUnsupported, PromptUnknown, RateLimited
 from allowly_harness import Answer, ApprovalRequest
 from allowly_harness.approvers.base import Closure, WaitStatus
-from allowly_harness.protocol.effects import AnsweredElsewhere
+from allowly_harness.protocol.effects import AnsweredElsewhere, Record
 from allowly_harness.protocol.models import APPROVAL_META
 from allowly_harness.testing import ScriptedApprover
 
@@ -65,7 +65,7 @@ async def test_a_question_approved_elsewhere_closes_and_the_call_runs_once(
     screen = Screen(lambda: authority.answer_elsewhere(prompt_id, "approved", by=by))
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL)
 
     assert outcome_of(result) == "approved"
@@ -75,13 +75,93 @@ async def test_a_question_approved_elsewhere_closes_and_the_call_runs_once(
     assert screen.log == [Closure("answered", approved=True, by=by), "cancelled"]
 
 
+async def test_an_escalation_approved_before_it_is_looked_up_runs_once_and_nobody_is_asked(
+    open_session, guarded, authority
+) -> None:
+    """G2, G3, G4: the approver was quicker than the harness."""
+    guarded.decisions.append(guarded.escalate(BILL))
+    authority.answer_elsewhere("esc_1", "approved", by="compliance")
+    steps: list[Record] = []
+    person = ScriptedApprover()
+
+    async def journal(record: Record) -> None:
+        steps.append(record)
+
+    async with open_session(approver=person, journal=journal) as session:
+        with anyio.fail_after(20):
+            result = await session.call_tool("pay", BILL)
+
+    assert outcome_of(result) == "approved"
+    assert guarded.sent == [BILL, BILL]
+    assert guarded.runs == [BILL]
+    assert person.requests == []
+    assert authority.posted == []
+    (answered,) = [dict(step.facts) for step in steps if step.step == "answered"]
+    assert answered == {"elsewhere": "approved", "surface": "elsewhere", "automatic": False, "by": "compliance"}
+
+
+async def test_two_calls_that_find_one_approval_run_once_and_the_other_is_asked_about(
+    open_session, guarded, authority
+) -> None:
+    """G3, G4: an approval lets one call through, whoever comes for it."""
+    blocked = guarded.escalate(BILL)
+    guarded.decisions += [blocked, blocked]
+    authority.answer_elsewhere("esc_1", "approved", by="compliance")
+    person = ScriptedApprover(Answer.deny())
+
+    outcomes: list[str] = []
+
+    async with open_session(approver=person) as session:
+
+        async def pay() -> None:
+            outcomes.append(outcome_of(await session.call_tool("pay", BILL)))
+
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(pay)
+                group.start_soon(pay)
+
+    assert sorted(outcomes) == ["approved", "denied_by_person"]
+    assert guarded.runs == [BILL]
+    assert len(person.requests) == 1
+
+
+async def test_an_approval_whose_time_is_over_opens_nothing(open_session, guarded, authority) -> None:
+    guarded.decisions.append(guarded.escalate(BILL))
+    authority.answer_elsewhere("esc_1", "approved", by="compliance")
+    authority.prompts["esc_1"]["expires_at"] = authority.clock()
+    person = ScriptedApprover()
+
+    async with open_session(approver=person) as session:
+        with anyio.fail_after(20):
+            result = await session.call_tool("pay", BILL)
+
+    assert outcome_of(result) == "expired"
+    assert guarded.sent == [BILL]
+    assert person.requests == []
+
+
+async def test_an_escalation_rejected_before_it_is_looked_up_says_who_and_why(open_session, guarded, authority) -> None:
+    """G5."""
+    guarded.decisions.append(guarded.escalate(BILL))
+    authority.answer_elsewhere("esc_1", "rejected", by="compliance", note="wait for the invoice")
+
+    async with open_session(approver=ScriptedApprover()) as session:
+        with anyio.fail_after(20):
+            result = await session.call_tool("pay", BILL)
+
+    assert outcome_of(result) == "denied_by_person"
+    assert "compliance said no, and said: 'wait for the invoice'" in result.content[0].text
+    assert guarded.sent == [BILL]
+
+
 async def test_a_question_rejected_elsewhere_ends_the_call_and_says_who(open_session, guarded, authority) -> None:
     """G5."""
     guarded.decisions.append(guarded.escalate(BILL))
     screen = Screen(lambda: authority.answer_elsewhere("esc_1", "rejected", by="compliance"))
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL)
 
     assert outcome_of(result) == "denied_by_person"
@@ -98,7 +178,7 @@ async def test_a_question_that_was_used_or_withdrawn_elsewhere_is_superseded(
     screen = Screen(lambda: authority.answer_elsewhere("nonce-1", status))
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL)
 
     assert outcome_of(result) == "superseded"
@@ -112,7 +192,7 @@ async def test_a_record_that_expired_leaves_the_question_to_the_person(open_sess
     looks = Looks(authority)
 
     async with open_session(approver=screen) as session, anyio.create_task_group() as group:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             group.start_soon(session.call_tool, "pay", BILL)
             await looks.reach(2)
             await anyio.wait_all_tasks_blocked()
@@ -138,7 +218,7 @@ async def test_a_record_that_cannot_be_read_changes_nothing(open_session, guarde
     looks = Looks(authority)
 
     async with open_session(approver=screen) as session, anyio.create_task_group() as group:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             group.start_soon(session.call_tool, "pay", BILL)
             await looks.reach(4)
             screen.say.set()
@@ -154,7 +234,7 @@ async def test_without_a_look_up_nothing_is_watched(open_session, guarded, autho
     screen = Screen()
 
     async with open_session(approver=screen) as session, anyio.create_task_group() as group:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             group.start_soon(session.call_tool, "pay", BILL)
             await screen.shown.wait()
             await anyio.wait_all_tasks_blocked()
@@ -181,7 +261,7 @@ async def test_a_key_pressed_at_the_moment_of_an_answer_elsewhere_posts_at_most_
 
     screen._then = from_now_on
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL)
 
     assert len(authority.posted) <= 1
@@ -212,7 +292,7 @@ async def test_a_cancelled_call_says_so_before_its_question_closes(open_session,
     screen = Screen()
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             if how == "scope":
                 async with anyio.create_task_group() as group:
                     group.start_soon(session.call_tool, "pay", BILL)
@@ -236,7 +316,7 @@ async def test_an_approver_that_fails_when_told_why_loses_nothing(open_session, 
     screen = Clumsy(lambda: authority.answer_elsewhere("nonce-1", "approved"))
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             result = await session.call_tool("pay", BILL)
 
     assert outcome_of(result) == "approved"
@@ -254,7 +334,7 @@ async def test_a_question_that_was_never_shown_closes_without_a_word(open_sessio
     guarded.in_tool = in_tool
 
     async with open_session(approver=screen) as session, anyio.create_task_group() as group:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             group.start_soon(session.call_tool, "pay", {"to": "a"})
             await screen.shown.wait()
             group.start_soon(session.call_tool, "pay", {"to": "b"})
@@ -287,7 +367,7 @@ async def test_an_awaited_escalation_that_is_decided_says_so_before_the_screen_c
     screen = Waiting(lambda: authority.answer_elsewhere("esc_1", status))
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await session.call_tool("pay", BILL)
 
     assert screen.log == [Closure("answered", approved=status == "approved"), "cancelled"]
@@ -301,7 +381,7 @@ async def test_a_call_cancelled_while_somebody_else_decides_says_so_first(open_s
     screen = Waiting()
 
     async with open_session(approver=screen) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(session.call_tool, "pay", BILL)
                 await screen.shown.wait()

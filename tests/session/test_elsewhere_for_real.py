@@ -1,6 +1,6 @@
 """Two sessions, a guarded server and an authority, all of them real: one answers what the other was asked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,9 +41,14 @@ class Remembering(AuthorityClient):
     """Lets the test know the id of the question, as the other session knows it from its own server."""
 
     asked_about: dict[str, Any]
+    before: Callable[..., Awaitable[Any]] | None = None
+    """Run once before the record is read, with what it is asked for."""
 
     async def lookup_prompt(self, **which: Any) -> Any:
         self.asked_about = which
+        if (before := self.before) is not None:
+            self.before = None
+            await before(which["escalation_id"])
         return await super().lookup_prompt(**which)
 
 
@@ -70,6 +75,7 @@ async def world(tmp_path: Path, screen: Screen, **rules: Any) -> AsyncIterator[W
                 lambda user: grant.authorization_id,
                 base_url=running.base_url,
                 user_id_fn=lambda context: "usr_7",
+                check_timeout_seconds=30,
             )
             server = MCPServer("mail", middleware=[guard])
             async with open_session(server, screen, mine) as session:
@@ -142,3 +148,28 @@ async def test_an_escalation_decided_by_the_named_approver(tmp_path: Path, resol
         assert screen.closure == Closure("answered", approved=resolution == "approved", by="compliance")
         assert screen.request is not None
         assert str(screen.request.authorization_id).startswith("auth")
+
+
+@pytest.mark.parametrize(
+    ("resolution", "outcome", "sent"), [("approved", "approved", ["ada"]), ("rejected", "denied_by_person", [])]
+)
+async def test_an_approver_who_is_quicker_than_the_look_up_has_decided(
+    tmp_path: Path, resolution: Any, outcome: str, sent: list[str]
+) -> None:
+    """G3, G4, G5: nobody is asked here, and an approval lets the call through once."""
+    screen = Screen()
+    async with world(tmp_path, screen, requires_escalation_for=["send"], escalation_targets={"send": "boss"}) as there:
+
+        async def decide(escalation_id: str) -> None:
+            await there.other.resolve_escalation(
+                escalation_id, resolution=resolution, resolved_by="boss", note="as agreed"
+            )
+
+        there.mine.before = decide
+        with anyio.fail_after(10):
+            result: Any = await there.session.call_tool("send", {"to": "ada"})
+
+    assert result.meta["allowly-harness/approval"]["outcome"] == outcome
+    assert there.sent == sent
+    assert screen.request is None
+    assert ("boss said no, and said: 'as agreed'" in result.content[0].text) is (not sent)

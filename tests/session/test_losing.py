@@ -37,7 +37,7 @@ async def test_a_session_whose_transport_ends_says_that_the_server_closed_it() -
         ApprovingClientSession(*client) as session,
     ):
         await server[1].aclose()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             assert await session.until_lost() == "the server closed the connection"
 
 
@@ -45,7 +45,7 @@ async def test_a_session_that_is_left_says_that_this_program_closed_it(open_sess
     async with open_session() as session:
         pass
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         assert await session.until_lost() == "this program closed the connection"
 
 

@@ -48,6 +48,18 @@ async def test_a_question_names_the_authorization_that_the_authority_has_on_reco
     assert (await request_of(open_session)).authorization_id == "auth_fake"
 
 
+@pytest.mark.parametrize("schema", [None, {"type": "object", "properties": {"paid": {"type": "number"}}}], ids=str)
+async def test_a_question_holds_all_that_the_server_says_of_its_tool(open_session, guarded, schema) -> None:
+    guarded.annotations, guarded.output_schema = types.ToolAnnotations(read_only_hint=False), schema
+
+    tool = (await request_of(open_session)).tool
+
+    assert (tool.name, tool.title, tool.description) == ("pay", "Pay", "Pays somebody.")
+    assert tool.annotations == {"readOnlyHint": False}
+    assert tool.input_schema["required"] == ["to"]
+    assert tool.output_schema == schema
+
+
 async def test_an_ordinary_call_is_not_dangerous(open_session, guarded) -> None:
     guarded.annotations = types.ToolAnnotations(destructive_hint=False)
 

@@ -247,7 +247,7 @@ async def test_a_person_who_takes_too_long_has_cancelled(open_session, asks, mon
     asks.for_(form())
 
     async with open_session(approver=Person(anyio.sleep_forever)) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await session.call_tool("look")
 
     assert [a.action for a in asks.answers] == ["cancel"]
@@ -269,7 +269,7 @@ async def test_a_cancelled_call_says_so_before_its_form_closes(open_session, ask
             log.append(closure)
 
     async with open_session(approver=Screen()) as session:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
                 group.start_soon(session.call_tool, "look")
                 await shown.wait()

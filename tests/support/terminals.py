@@ -102,6 +102,17 @@ class Terminal:
         """Wait for the end of the command and return its exit code."""
         return int(self.wait_for(r"\[exit (\d+)\]")[1])
 
+    def leave(self, key: str) -> int:
+        """Press the key that ends a full screen until it does, and return the exit code.
+
+        A key that comes while another screen closes is thrown away.
+        """
+        for _ in range(6):
+            self.press(key)
+            if self.shows(r"\[exit (\d+)\]", seconds=SECONDS / 6):
+                break
+        return self.exit_code()
+
     def modes(self) -> dict[str, str]:
         """Return the terminal's state: alternate screen, mouse reporting, cursor."""
         names = ("alternate_on", "mouse_any_flag", "cursor_flag")

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
+from settling import press
 
 from allowly_harness.display.clock import Clock
 from allowly_harness.protocol.models import Answer, ApprovalRequest, ServerInfo, ToolCall, ToolInfo, Verification
@@ -196,7 +197,7 @@ class Desk:
         self.answers.append(await self.approver.ask(request))
 
     async def until(self, condition: Callable[[], object]) -> None:
-        with anyio.move_on_after(15):
+        with anyio.move_on_after(30):
             while not condition():
                 await self.pilot.pause(0.01)
             return
@@ -205,8 +206,7 @@ class Desk:
     async def press(self, *keys: str, after: float = 0.0) -> None:
         """Press keys `after` seconds of the clock, all at one moment."""
         self.hands.passed += after
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await press(self.pilot, *keys)
 
     @property
     def main(self) -> MainScreen:
@@ -259,7 +259,7 @@ def running(hands, tmp_path):
             await app.calls.close()
         approver.detach()
         app.link.stop()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await owner
 
     return run

@@ -30,7 +30,7 @@ async def called(desk, make_result, *outcomes: str | None) -> None:
 
         desk.session.behave = answer
         entry = desk.app.start_call("list", {"n": number})
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await entry.end.wait()
     await desk.until(lambda: calls_of(desk).count == len(outcomes))
     await desk.pilot.pause()
@@ -179,7 +179,7 @@ async def test_a_flood_of_progress_leaves_the_keys_working(running):
             await desk.session.progress(number, 5_000, "step")
         await desk.press("question_mark")
 
-        assert desk.card == "Page"
+        await desk.until(lambda: desk.card == "Page")
 
 
 async def test_a_call_opens_in_full_is_searched_and_closes_again(running, make_result):
@@ -192,14 +192,14 @@ async def test_a_call_opens_in_full_is_searched_and_closes_again(running, make_r
         entry = desk.app.start_call("list", {"name": "needle"})
         await desk.until(lambda: not entry.running and calls_of(desk).count == 1)
         await desk.press("l", "enter")
-        assert desk.card == "ResultPage"
+        await desk.until(lambda: desk.card == "ResultPage")
 
         await desk.press("slash", *"needle", "enter")
         await desk.until(lambda: '"name": "needle"' in desk.text)
         await desk.press("slash")
         await desk.press("escape", "escape")
 
-        assert desk.card == "MainScreen"
+        await desk.until(lambda: desk.card == "MainScreen")
 
 
 async def test_n_goes_on_to_the_next_place_and_round_the_end(running, make_result):
@@ -228,7 +228,7 @@ async def test_a_result_is_saved_privately_and_over_nothing_without_a_word(runni
         await desk.until(lambda: not entry.running and calls_of(desk).count == 1)
 
         await desk.press("ctrl+s")
-        assert desk.card == "FileName"
+        await desk.until(lambda: desk.card == "FileName")
         desk.app.focused.value = str(kept)
         await desk.press("enter")
         await desk.until(lambda: "File exists" in desk.text)
@@ -268,7 +268,7 @@ async def test_a_folder_that_is_not_there_is_said_and_the_name_stays(running, tm
 
         await desk.until(lambda: "No such file or directory" in desk.text)
         await desk.press("escape")
-        assert desk.card == "MainScreen"
+        await desk.until(lambda: desk.card == "MainScreen")
 
 
 async def test_what_is_copied_is_what_is_shown(running, make_result):
@@ -342,7 +342,7 @@ async def test_a_picture_says_what_it_is_where_it_cannot_be_drawn(running):
 
         await desk.until(lambda: 'png, as the server says "image/png\\x1b", 68 bytes, 1 x 1 pixels' in desk.text)
         await desk.press("escape", "escape")
-        assert desk.card == "MainScreen"
+        await desk.until(lambda: desk.card == "MainScreen")
 
 
 async def test_saved_json_holds_the_whole_result(running, tmp_path):

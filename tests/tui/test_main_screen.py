@@ -73,12 +73,12 @@ async def test_keys_are_moved_as_configured(running):
     settings = TerminalSettings(keys={"server-log": "f9", "calls": "c"})
     async with running(settings=settings) as desk:
         await desk.press("s")
-        assert desk.card == "MainScreen"
+        await desk.until(lambda: desk.card == "MainScreen")
         await desk.press("c")
         assert desk.app.focused.id == "calls"
         await desk.press("f9")
 
-        assert desk.card == "LogPage"
+        await desk.until(lambda: desk.card == "LogPage")
 
 
 async def test_a_theme_that_does_not_exist_is_refused(running):
@@ -142,12 +142,12 @@ async def test_the_whole_log_is_filtered_by_level_and_words(running, tmp_path):
 
         await desk.press("f", "f")
         await desk.until(lambda: "a debug line" not in desk.text and "a warning line" in desk.text)
-        assert "from stderr" in desk.text
+        await desk.until(lambda: "from stderr" in desk.text)
         await desk.press("slash", *"error")
         await desk.until(lambda: "a warning line" not in desk.text and "an error line" not in desk.text)
         await desk.press("escape", "escape")
 
-        assert desk.card == "MainScreen"
+        await desk.until(lambda: desk.card == "MainScreen")
 
 
 async def test_resources_and_prompts_are_browsed_and_read(running, snapshot):
@@ -163,10 +163,10 @@ async def test_resources_and_prompts_are_browsed_and_read(running, snapshot):
         await desk.press("escape", "end", "enter", *"ada", "ctrl+r")
         await desk.until(lambda: "draft_reply for {'to': 'ada'}" in desk.text)
         await desk.press("o")
-        assert desk.card == "Page"
+        await desk.until(lambda: desk.card == "Page")
         await desk.press("escape", "escape", "escape")
 
-        assert desk.card == "MainScreen"
+        await desk.until(lambda: desk.card == "MainScreen")
 
 
 async def test_a_first_connection_that_fails_ends_the_program(running, session_that_fails):
@@ -184,7 +184,7 @@ async def test_a_lost_connection_says_why_and_is_mended_without_losing_anything(
 
         desk.session.lost.set_result("the server closed \x1b[2J the connection")
         await desk.until(lambda: "LOST: the server closed \\x1b[2J the connection" in desk.text)
-        assert "^o connects again" in desk.text
+        await desk.until(lambda: "^o connects again" in desk.text)
         assert desk.app.start_call("list", {}) is None
         await desk.until(lambda: "nothing was sent" in desk.text)
         await desk.press("ctrl+o")

@@ -75,7 +75,7 @@ async def test_enter_opens_one_and_its_answer_leads_back_to_the_list(listed):
         await desk.until(lambda: desk.answered)
 
         assert desk.answered == {"bob": YES}
-        assert desk.card == "PendingScreen"
+        await desk.until(lambda: desk.card == "PendingScreen")
         await desk.until(lambda: "1 waiting" in desk.text)
 
 
@@ -115,7 +115,7 @@ async def test_marked_calls_are_approved_by_their_number_once_all_were_on_the_sc
         await desk.until(lambda: len(desk.answered) == 2)
 
         assert desk.answered == {"ada": YES, "bob": YES}
-        assert desk.card == "PendingScreen"
+        await desk.until(lambda: desk.card == "PendingScreen")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_dangerous_folded_and_escalated_calls_are_not_approved_together(li
             await desk.press("space", "j", "space", "A")
 
             await desk.until(lambda why=why: why in desk.text)
-            assert desk.card == "PendingScreen"
+            await desk.until(lambda: desk.card == "PendingScreen")
 
 
 async def test_an_escalation_that_others_decide_cannot_be_marked(listed, question):
@@ -246,4 +246,4 @@ async def test_clicks_open_but_answer_nothing(listed):
             await desk.pilot.click(offset=(10, y))
 
         assert desk.answered == {}
-        assert desk.card == "ApproveMarkedScreen"
+        await desk.until(lambda: desk.card == "ApproveMarkedScreen")

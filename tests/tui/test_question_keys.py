@@ -100,7 +100,7 @@ async def test_arguments_that_cannot_be_sent_are_not(on_card, question, text, sa
 
 async def test_leaving_the_editor_with_changes_takes_two_keys_and_goes_back_to_the_question(on_card, question):
     async def still_editing(desk) -> None:
-        assert desk.card == "EditingScreen"
+        await desk.until(lambda: desk.card == "EditingScreen")
 
     steps = ["e", writes('{"to": "bob"}'), "escape", shows("esc again drops them"), still_editing, "escape"]
 
@@ -232,7 +232,7 @@ async def test_an_editor_closes_with_its_question_and_says_that_nothing_was_sent
         group.cancel_scope.cancel()
 
         await desk.until(lambda: "Not sent: the arguments that you had changed." in desk.text)
-        assert desk.card == "ApprovalScreen"
+        await desk.until(lambda: desk.card == "ApprovalScreen")
 
 
 async def test_the_last_seconds_stand_in_words(on_card, question):

@@ -52,6 +52,21 @@ MUTANTS = {
     "G2 the caller's own arguments reach the tool": Mutant(
         "dispatch.ts", "    own = frozen(copied(given ?? {}));", "    own = given ?? {};", "attach"
     ),
+    "G2 the caller's own request reaches the tool": Mutant(
+        "dispatch.ts",
+        "{ ...shared, method: TOOL_CALL, params: { ...((shared.params ?? {}) as Named) } };",
+        "shared;",
+        "attacks",
+    ),
+    "G2 a zero with a sign reaches the tool": Mutant(
+        "facts.ts", "return value === 0 ? 0 : value;", "return value;", "attacks"
+    ),
+    "the user is taken from a prototype": Mutant(
+        "gate.ts", 'own(facts.arguments, "user_id")', 'facts.arguments["user_id"]', "attacks"
+    ),
+    "what is asked is taken from a prototype": Mutant(
+        "facts.ts", "Object.assign(Object.create(null) as CheckInput, check)", "check", "attacks"
+    ),
     "G2 a wrapping handler may change the call": Mutant(
         "verdicts.ts", "&& grant.argumentsJson === argumentsJson", "&& grant.argumentsJson !== null", "wrapped"
     ),
@@ -63,8 +78,8 @@ MUTANTS = {
     ),
     "a handler for the rest is not guarded": Mutant(
         "dispatch.ts",
-        "get: () => (fallback === undefined ? undefined : stage.guarded(fallback)),",
-        "get: () => fallback,",
+        "(fallback === undefined ? undefined : stage.guarded(fallback, ({ method }) => method === TOOL_CALL)),",
+        "fallback,",
         "attach",
     ),
     "the table may be exchanged": Mutant(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cases
+import secret_cases
 from pydantic import TypeAdapter, ValidationError
 
 from allowly_authority.addresses import checked_base_url
@@ -22,8 +23,10 @@ from allowly_authority.client import AuthorityClient
 from allowly_authority.outcomes import Answer
 from allowly_authority.strict_json import StrictJSONError, parse_json
 from allowly_authority.wire.scalars import Identifier, Timestamp
+from allowly_harness.display.secrets import secret_ranges as masked_ranges
 from allowly_middleware import CallFacts, CheckInput, Gate
 from allowly_middleware.adapters.mcp import blocked_result
+from allowly_middleware.observability.secrets import secret_ranges as redacted_ranges
 from allowly_middleware.payload import UNAVAILABLE_META, blocked_payload, blocked_text
 from allowly_middleware.verdicts import Verdict
 
@@ -198,6 +201,23 @@ def _base_urls() -> Iterator[dict[str, Any]]:
         yield {"url": url, "usable": _holds(lambda url=url: checked_base_url(url, allow_insecure=False))}
 
 
+def _secrets() -> Iterator[dict[str, Any]]:
+    for name, pieces in (secret_cases.KEYS | secret_cases.IN_LOGS).items():
+        for before, behind in (("", ""), ("see ", " <and so on>")):
+            yield _searched(name, [before, *pieces, behind])
+    for name, pieces in secret_cases.CARRIED.items():
+        yield _searched(name, list(pieces))
+    for name, pieces in secret_cases.WEB_TOKENS.items():
+        yield _searched(f"web token {name}", list(pieces))
+    for text in secret_cases.HARMLESS:
+        yield _searched("harmless", [text])
+
+
+def _searched(name: str, pieces: list[str]) -> dict[str, Any]:
+    text = "".join(pieces)
+    return {"name": name, "pieces": pieces, "masked": masked_ranges(text), "redacted": redacted_ranges(text)}
+
+
 def _holds(check: Callable[[], object]) -> bool:
     try:
         check()
@@ -216,6 +236,7 @@ VECTORS: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
     "names": _names,
     "identifiers": _identifiers,
     "base_urls": _base_urls,
+    "secrets": _secrets,
 }
 """What makes each file."""
 

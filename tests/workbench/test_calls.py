@@ -48,7 +48,7 @@ class Hangs(Named):
 
 
 async def ended(entry) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await entry.end.wait()
 
 

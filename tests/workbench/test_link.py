@@ -55,14 +55,14 @@ class Running:
         self._changed.set()
 
     async def until(self, state: LinkState) -> None:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while self.link.state is not state:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def stop(self) -> None:
         self.link.stop()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await self.task
 
 
@@ -102,7 +102,7 @@ async def test_a_first_attempt_that_fails_ends_the_link():
     server.refuses = ServerUnreachable("cannot connect")
     running = Running(server)
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await running.task
 
     assert running.link.failure is server.refuses

@@ -73,7 +73,7 @@ async def made(content, **fields) -> CallEntry:
             return result
 
     entry = CallLog().start(Session(), "show/it", {"to": "\u202eada"})
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await entry.end.wait()
     return entry
 

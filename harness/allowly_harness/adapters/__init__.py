@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from allowly_harness.adapters.openai_agents import approving_server
     from allowly_harness.adapters.permission import PermissionApprover, can_use_tool
     from allowly_harness.adapters.pydantic_ai import ApprovingMCPToolset
+    from allowly_harness.adapters.resuming import resume_call
     from allowly_harness.adapters.wrapped import approving
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "approving_server",
     "can_use_tool",
     "langchain_tools",
+    "resume_call",
 ]
 
 _HOMES = {
@@ -50,6 +52,7 @@ _HOMES = {
     "approving_server": "openai_agents",
     "can_use_tool": "permission",
     "langchain_tools": "langchain",
+    "resume_call": "resuming",
 }
 
 _EXTRAS = {

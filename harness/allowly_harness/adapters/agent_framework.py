@@ -7,8 +7,8 @@ than "Error: Function failed."; what came of an approval is handed on as text. N
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
@@ -21,6 +21,7 @@ from mcp import ClientSession
 
 from allowly_harness.adapters.mcp_client import ApprovingClient
 from allowly_harness.adapters.options import ApprovalOptions, server_reached_by
+from allowly_harness.adapters.resuming import resumable
 from allowly_harness.adapters.wrapped import wrapping
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
@@ -87,6 +88,7 @@ def approving_mcp_tool(
         **options,
     )
     setattr(target, _GIVES_CONNECTIONS, covering.connection)
+    resumable(target, covering.opened)
     _tell_the_model(target)
     _let_go_at_the_end(target, covering)
     _approving.add(target)
@@ -103,12 +105,21 @@ class _Covering:
 
     def connection(self) -> _Connection:
         bare = self._gives()
+        self._cover(bare)
+        return _Connection(bare)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[ClientSession]:
+        """Hand out the session of the connection that the tool has."""
+        yield self._cover(self._gives())
+
+    def _cover(self, bare: Any) -> ClientSession:
         session: ClientSession = bare.session if bare.client is None else bare.client.session
         if session is not self._session:
             self.let_go()
             self._wrapping.enter_context(wrapping(session, **self._approvals))
             self._session = session
-        return _Connection(bare)
+        return session
 
     def let_go(self) -> None:
         self._wrapping.close()

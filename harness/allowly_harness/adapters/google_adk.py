@@ -7,7 +7,8 @@ class. Needs the extra `google-adk`.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast
 from weakref import WeakSet
@@ -17,6 +18,7 @@ from google.adk.tools.mcp_tool.mcp_session_manager import MCPSessionManager, Std
 from mcp import ClientSession, StdioServerParameters
 
 from allowly_harness.adapters.options import ApprovalOptions, server_reached_by
+from allowly_harness.adapters.resuming import resumable
 from allowly_harness.adapters.wrapped import wrapping
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
@@ -74,6 +76,7 @@ def approving_mcp_toolset(
     if options.get("max_rounds", DEFAULT_MAX_ROUNDS) < 1:
         raise ValueError(f"max_rounds must be 1 or more, not {options.get('max_rounds')}")
     _approve_sessions(
+        target,
         manager,
         desk=approver if isinstance(approver, Desk) else Desk(approver or UnattendedApprover()),
         authority=authority,
@@ -85,7 +88,7 @@ def approving_mcp_toolset(
     return target
 
 
-def _approve_sessions(manager: MCPSessionManager, **approvals: Any) -> None:
+def _approve_sessions(target: McpToolset, manager: MCPSessionManager, **approvals: Any) -> None:
     creates = manager.create_session
     approved: WeakSet[ClientSession] = WeakSet()
 
@@ -98,7 +101,13 @@ def _approve_sessions(manager: MCPSessionManager, **approvals: Any) -> None:
             approved.add(session)
         return session
 
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[ClientSession]:
+        # ADK's pool keeps it, and closes it.
+        yield await create_session()
+
     manager.create_session = create_session  # type: ignore[method-assign]
+    resumable(target, opened)
 
 
 def _named(target: McpToolset, name: str | None) -> ServerInfo:

@@ -20,6 +20,7 @@ from llama_index.tools.mcp import BasicMCPClient  # type: ignore[import-untyped]
 from mcp import ClientSession
 
 from allowly_harness.adapters.options import ApprovalOptions, server_reached_by
+from allowly_harness.adapters.resuming import resumable
 from allowly_harness.adapters.wrapped import wrapping
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
@@ -100,6 +101,7 @@ def _approve_sessions(target: BasicMCPClient, opens: Callable[..., Any], **appro
                 yield session
 
     setattr(target, _OPENS_SESSIONS, opening)
+    resumable(target, opening)
 
 
 def _tell_the_model(target: BasicMCPClient) -> None:

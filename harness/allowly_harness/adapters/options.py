@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 from allowly_harness.performing.asking import Clock
-from allowly_harness.performing.performer import Journal
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.protocol.models import ServerInfo
 from allowly_harness.servers import parse_server
+from allowly_harness.session.journalling import AnyJournal
 
 
 class ApprovalOptions(TypedDict, total=False):
@@ -20,7 +20,9 @@ class ApprovalOptions(TypedDict, total=False):
     dangerous: Collection[str]
     max_rounds: int
     accept_bare_decisions: bool
-    journal: Journal | None
+    journal: AnyJournal | None
+    reached: str | None
+    show_calls: bool
     clock: Clock
 
 

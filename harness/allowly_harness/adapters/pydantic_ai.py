@@ -22,6 +22,7 @@ from pydantic_ai.tools import AgentDepsT
 from allowly_harness.adapters.edited import told_of_edits
 from allowly_harness.adapters.fastmcp import ApprovingTransport
 from allowly_harness.adapters.options import ApprovalOptions
+from allowly_harness.adapters.resuming import resume_call
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
@@ -93,6 +94,11 @@ class ApprovingMCPToolset(MCPToolset[AgentDepsT]):
         if use_task:
             raise NotImplementedError("a call as a task would go past the approvals")
         return await super().direct_call_tool(name, args, metadata=metadata)
+
+    async def resume_call(self, token: str) -> types.CallToolResult:
+        """Make a call again that waits, on the toolset's own client. See `ApprovingClientSession.resume_call`."""
+        async with self:
+            return await resume_call(self.client, token)
 
     async def call_tool_for_app(self, name: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call a tool for a page; what did not run is a result with `isError` there, as any other error."""

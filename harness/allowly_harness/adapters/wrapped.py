@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, ref
 
 import mcp_types as types
 from mcp import Client, ClientSession
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", ClientSession, Client)
 
-_wrapped: Final[WeakSet[ClientSession]] = WeakSet()
+_wrapped: Final[WeakKeyDictionary[ClientSession, ref[WrappedCalls]]] = WeakKeyDictionary()
+"""What stands in the place of a session's `call_tool`. It holds the session, which is to go when nobody else does."""
 
 
 @contextmanager
@@ -86,9 +87,9 @@ def wrapping(
     **options: Unpack[ApprovalOptions],
 ) -> Generator[None]:
     """Do what `approving` does, with a desk; `begin` is told whenever something new is sent."""
-    if isinstance(session, ApprovingClientSession) or session in _wrapped:
+    if isinstance(session, ApprovingClientSession) or calls_of(session) is not None:
         raise ValueError("the calls of this session are approved already")
-    calls = _Calls(
+    calls = WrappedCalls(
         session,
         Conversing(
             desk=desk,
@@ -103,11 +104,11 @@ def wrapping(
     )
     own, ours = vars(session).get("call_tool"), calls.call_tool
     session.call_tool = ours  # type: ignore[method-assign]
-    _wrapped.add(session)
+    _wrapped[session] = ref(calls)
     try:
         yield
     finally:
-        _wrapped.discard(session)
+        _wrapped.pop(session, None)
         calls.approve = False
         if vars(session).get("call_tool") is ours:
             del session.call_tool
@@ -115,7 +116,7 @@ def wrapping(
                 session.call_tool = own  # type: ignore[method-assign]
 
 
-class _Calls:
+class WrappedCalls:
     """What stands in the place of a session's `call_tool`.
 
     Attributes:
@@ -136,6 +137,20 @@ class _Calls:
             return await self._bare(name, payload, *args, **its)
 
         return await self._conversing.call(name, arguments, send, options)
+
+    async def resume_call(self, token: str) -> types.CallToolResult:
+        """Make a call again that waits. See `ApprovingClientSession.resume_call`."""
+
+        async def send(name: str, payload: dict[str, Any] | None, its: dict[str, Any]) -> Any:
+            return await self._bare(name, payload, **its)
+
+        return await self._conversing.resume(token, send)
+
+
+def calls_of(session: ClientSession) -> WrappedCalls | None:
+    """Return what stands in the place of a session's `call_tool`; `None` where nothing of ours does."""
+    calls = _wrapped.get(session)
+    return None if calls is None else calls()
 
 
 def _describe_by(session: ClientSession) -> Callable[[str], Any]:

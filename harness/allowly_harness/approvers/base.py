@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +17,12 @@ from allowly_harness.protocol.models import Answer, ApprovalRequest
 
 MAX_WAITING_QUESTIONS: Final = 64
 """How many questions may wait for one person. Calls beyond that are not asked about and do not run."""
+
+CALLBACK: Final = "callback"
+"""The surface of an approver that names none."""
+
+MAX_SURFACE_CHARACTERS: Final = 200
+"""How much of the name of a surface is kept."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +44,13 @@ class Approver(Protocol):
       It must not wait.
     - `async def elicit(self, request) -> ElicitationReply` shows what a server asks for while a tool
       runs. A session whose approver has none tells servers that it cannot be asked.
+    - `surface = "tui"` names where the person is asked, in a word, for the journal. `def answered_on(self,
+      request) -> str` is asked for it once there is an answer, where that is known only then.
+    - `def shown(self, request) -> str` returns the text that the person is shown, or was shown by now, for
+      the journal, which keeps its digest. Without it that is the request itself, as canonical JSON.
+    - `async def automatic(self, request) -> Answer | None` is called before a question is put. An answer
+      means that nobody is asked. A desk then asks the attribute `person`, where there is one, and not the
+      approver itself.
     """
 
     async def ask(self, request: ApprovalRequest) -> Answer:
@@ -50,6 +64,8 @@ AskFunction: TypeAlias = Callable[[ApprovalRequest], Awaitable[Answer]]
 WatchFunction: TypeAlias = "Callable[[ApprovalRequest, WaitStatus], Awaitable[Answer]]"
 ElicitFunction: TypeAlias = Callable[[ElicitationRequest], Awaitable[ElicitationReply]]
 ClosingFunction: TypeAlias = "Callable[[ApprovalRequest | ElicitationRequest, Closure], None]"
+AutomaticFunction: TypeAlias = "Callable[[ApprovalRequest], Awaitable[Answer | None]]"
+TextFunction: TypeAlias = "Callable[[ApprovalRequest], str]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +95,26 @@ class WaitStatus:
         last_checked: When it last answered, aware; `None` before the first answer.
         next_check: When it is asked next, aware.
         problem: Why the last poll brought nothing, in a few words; empty if it did.
+        approvals: How many have approved it so far.
+        approvals_needed: How many must.
+        reminder: What the person is to be told once, in our words; empty as long as there is nothing.
     """
 
     polls: int = 0
     last_checked: datetime | None = None
     next_check: datetime | None = None
     problem: str = ""
+    approvals: int = 0
+    approvals_needed: int = 1
+    reminder: str = ""
     _wake: anyio.Event = field(default_factory=anyio.Event, repr=False)
+
+    @property
+    def votes(self) -> str:
+        """Say how many have approved, where it takes several; empty otherwise."""
+        if self.approvals_needed <= 1:
+            return ""
+        return f"{self.approvals} of {self.approvals_needed} approved"
 
     def check_now(self) -> None:
         """Ask the authority at once instead of waiting for the next turn."""
@@ -135,10 +164,45 @@ class Desk:
         """Wait for the turn, then ask. With too many waiting already, nobody is asked."""
         if self.waiting >= MAX_WAITING_QUESTIONS:
             return Answer.unattended()
+        person: Approver | AskFunction = getattr(self.approver, "person", self.approver)
         async with self._turn_for(request):
-            if isinstance(self.approver, Approver):
-                return await self.approver.ask(request)
-            return await self.approver(request)
+            if isinstance(person, Approver):
+                return await person.ask(request)
+            return await person(request)
+
+    async def automatic(self, request: ApprovalRequest) -> Answer | None:
+        """Return the answer that is there without a person; `None` where one is to be asked."""
+        automatic: AutomaticFunction | None = getattr(self.approver, "automatic", None)
+        return None if automatic is None else await automatic(request)
+
+    def surface(self, request: ApprovalRequest, *, answered: bool = False) -> str:
+        """Name where the person is asked, or, once there is an answer, where it was given."""
+        answered_on: TextFunction | None = getattr(self.approver, "answered_on", None) if answered else None
+        try:
+            named = answered_on(request) if answered_on is not None else self.named_surface
+        except Exception:
+            logger.exception("The approver failed to say where the person is.")
+            named = CALLBACK
+        return str(named)[:MAX_SURFACE_CHARACTERS]
+
+    @property
+    def named_surface(self) -> str:
+        """Where the approver asks, in its own word."""
+        return str(getattr(self.approver, "surface", CALLBACK))
+
+    def shown_text(self, request: ApprovalRequest) -> str:
+        """Return the text that the person is shown, or was by now."""
+        shown: TextFunction | None = getattr(self.approver, "shown", None)
+        return shown(request) if shown is not None else _as_json(request)
+
+    def shown(self, request: ApprovalRequest) -> str | None:
+        """Return the SHA-256 of that text, in hexadecimal; `None` where it cannot be told."""
+        try:
+            text = self.shown_text(request)
+            return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+        except Exception:
+            logger.exception("What the person is shown cannot be told.")
+            return None
 
     async def elicit(self, request: ElicitationRequest) -> ElicitationReply:
         """Wait for the turn, then show what a server asks for. With too many waiting already, it is cancelled."""
@@ -187,3 +251,10 @@ class Desk:
             yield
         finally:
             self._shown.discard(id(request))
+
+
+def _as_json(request: ApprovalRequest) -> str:
+    from allowly_authority.binding import canonical_json
+    from allowly_harness.approvers.attached.values import dump_asked
+
+    return canonical_json(dump_asked(request))

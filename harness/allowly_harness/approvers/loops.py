@@ -124,6 +124,18 @@ class _FarStatus(WaitStatus):
     def problem(self) -> str:  # type: ignore[override]
         return self._near.problem
 
+    @property
+    def approvals(self) -> int:  # type: ignore[override]
+        return self._near.approvals
+
+    @property
+    def approvals_needed(self) -> int:  # type: ignore[override]
+        return self._near.approvals_needed
+
+    @property
+    def reminder(self) -> str:  # type: ignore[override]
+        return self._near.reminder
+
     def check_now(self) -> None:
         """Ask the authority at once."""
         self._loop.call_soon_threadsafe(self._near.check_now)

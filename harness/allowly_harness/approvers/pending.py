@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
+from allowly_harness.approvers.showing import Pages
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.protocol.models import Answer, ApprovalRequest
+
+if TYPE_CHECKING:
+    from allowly_harness.grants.remembering import Grants
 
 MAX_PENDING: Final = 256
 """Most items that may wait at one time, of all kinds. A desk lets fewer questions through than that."""
@@ -106,9 +110,15 @@ class PendingQueue:
 
     Args:
         clock: Where the time comes from.
+
+    Attributes:
+        pages: Which pages of its questions were on the screen.
+        grants: Where a yes to them may be remembered; `None` where nothing is.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
+        self.pages = Pages()
+        self.grants: Grants | None = None
         self._clock = clock or Clock()
         self._items: list[Pending] = []
         self._listeners: list[Listener] = []

@@ -24,9 +24,15 @@ class UnattendedApprover:
         policy: What becomes of the question.
     """
 
+    surface = "unattended"
+
     def __init__(self, policy: Unattended = "deny") -> None:
         self._answer = _ANSWERS[policy]
 
     async def ask(self, request: ApprovalRequest) -> Answer:  # noqa: ARG002 - the same for every question
         """Return the one answer."""
         return self._answer()
+
+    async def automatic(self, request: ApprovalRequest) -> Answer | None:
+        """Return it before anything is shown to nobody."""
+        return await self.ask(request)

@@ -10,6 +10,7 @@ from mcp import MCPError
 
 from allowly_harness.adapters.options import ApprovalOptions
 from allowly_harness.approvers.base import Desk
+from allowly_harness.approvers.remembering import RememberingApprover
 from allowly_harness.bridge.asking import HostApprover, Patience
 from allowly_harness.bridge.eras import Wire, as_legacy
 from allowly_harness.bridge.host import Flight
@@ -29,6 +30,7 @@ from allowly_harness.session.conversing import Conversing
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
+    from allowly_harness.grants.remembering import Grants
 
 MAX_NAME_CHARACTERS: Final = 60
 """How much is shown of what a host calls itself."""
@@ -41,6 +43,7 @@ class Approvals:
         desk: Where the person is; `None` where the host asks them.
         authority: Where answers are reported; without one nobody is asked and nothing runs.
         server: The server, in our words.
+        grants: Yeses that are remembered, where the host asks the person; `None` for none.
         options: See `ApprovingClientSession`. `requester` is said in the place of what the host calls itself.
     """
 
@@ -49,9 +52,11 @@ class Approvals:
         desk: Desk | None,
         authority: AuthorityClient | None,
         server: ServerInfo,
+        grants: Grants | None = None,
         **options: Unpack[ApprovalOptions],
     ) -> None:
         self._desk = desk
+        self._grants = grants
         self._base = Conversing(
             desk=desk or Desk(_nobody),
             authority=authority,
@@ -88,7 +93,7 @@ class Approvals:
         host = HostApprover(flight, None if link.host.modern else link.turn) if self._desk is None else None
         conversing = replace(
             self._base,
-            desk=Desk(Patience(self._desk or Desk(cast("HostApprover", host)), flight)),
+            desk=Desk(Patience(self._desk or self._desk_of(cast("HostApprover", host)), flight)),
             describe=link.tools.describe,
             fulfil=fulfil_by(flight),
             requester=self._base.requester or _called(flight.announcement.name),
@@ -98,6 +103,9 @@ class Approvals:
             told = types.TextContent(type="text", text=host.unable)
             result = result.model_copy(update={"content": [*result.content, told]})
         return _in_era(result, link)
+
+    def _desk_of(self, host: HostApprover) -> Desk:
+        return Desk(host if self._grants is None else RememberingApprover(host, self._grants))
 
     def passing(self, result: Wire) -> Wire:
         """Return the result of anything but a call, without what only an approving session may see."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import anyio
@@ -46,6 +47,7 @@ class HostApprover:
     """
 
     handles_many = True
+    surface = "host"
 
     def __init__(self, flight: Flight, turn: anyio.Lock | None) -> None:
         self._flight = flight
@@ -71,6 +73,11 @@ class HostApprover:
                 note = "What was typed is not the word. Nothing was approved."
         return Answer.cancel()
 
+    def shown(self, request: ApprovalRequest) -> str:
+        """Return the text that the host is given to show."""
+        form = form_for(request)
+        return "" if form is None else str(form["message"])
+
     def _cannot(self, why: str) -> Answer:
         self.unable = why
         return Answer.unattended()
@@ -94,6 +101,10 @@ class Patience:
         self._flight = flight
         self._told = 0
         self.handles_expiry = desk.handles_expiry
+        self.automatic = desk.automatic
+        self.shown = desk.shown_text
+        self.answered_on = partial(desk.surface, answered=True)
+        self.surface = desk.named_surface
 
     async def ask(self, request: ApprovalRequest) -> Answer:
         """Ask."""

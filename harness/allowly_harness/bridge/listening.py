@@ -31,6 +31,13 @@ ACKNOWLEDGE_SECONDS: Final = 10.0
 OWN: Final = "own"
 """How the ids of streams begin that no host has asked for."""
 
+ANNOUNCED: Final = {
+    "notifications/tools/list_changed": "toolsListChanged",
+    "notifications/resources/list_changed": "resourcesListChanged",
+    "notifications/prompts/list_changed": "promptsListChanged",
+}
+"""The changes that hosts can be told of for the server, and how a modern one says that it wants to hear of each."""
+
 ACKNOWLEDGED: Final = "notifications/subscriptions/acknowledged"
 
 logger = logging.getLogger(__name__)
@@ -45,6 +52,7 @@ class Subscriptions:
         self._served = ListenHandler(self._bus)
         self._wanted: dict[str, int] = {}
         self._streams: dict[str, Caller] = {}
+        self._filters: dict[str, Wire] = {}
         self._gone: dict[str, anyio.CancelScope] = {}
         self._acknowledged: dict[str, anyio.Event] = {}
         self._wish = self._settled = 0
@@ -82,6 +90,25 @@ class Subscriptions:
             await caller.notify(method, {**params, "_meta": meta})
         return True
 
+    async def announce(self, method: str) -> None:
+        """Tell all who hear of changes that a list has changed, though the server has not said so.
+
+        Args:
+            method: One of those of `ANNOUNCED`.
+        """
+        link = self._link
+        if not link.host.modern:
+            if link.standing is not None:
+                await link.standing.notify(method, {})
+        elif not link.upstream.modern:
+            event = event_from_wire(method, {})
+            if event is not None:
+                await self._bus.publish(event)
+        else:
+            for stream, caller in list(self._streams.items()):
+                if self._filters[stream].get(ANNOUNCED[method]) is True:
+                    await caller.notify(method, {"_meta": {SUBSCRIPTION_ID_META_KEY: caller.request_id}})
+
     async def listen(self, ctx: Context, caller: Caller) -> Wire:
         """Serve the stream of a modern host, until it or the server ends it."""
         if self._link.upstream.modern:
@@ -104,6 +131,8 @@ class Subscriptions:
     async def _pass_on(self, params: Wire, caller: Caller) -> Wire:
         stream = self._link.upstream.new_id("listen")
         self._streams[stream] = caller
+        wanted = params.get("notifications")
+        self._filters[stream] = wanted if isinstance(wanted, dict) else {}
         scope = self._gone[stream] = anyio.CancelScope()
         try:
             with scope:
@@ -113,7 +142,7 @@ class Subscriptions:
                     sent = {**sent, "_meta": {**meta, SUBSCRIPTION_ID_META_KEY: caller.request_id}}
                 return sent
         finally:
-            del self._streams[stream], self._gone[stream]
+            del self._streams[stream], self._filters[stream], self._gone[stream]
         raise MCPError(types.INTERNAL_ERROR, "the server has ended the subscription")
 
     async def _subscribe(self, uri: str) -> None:

@@ -14,6 +14,7 @@ from mcp.server.lowlevel.server import NotificationOptions
 
 from allowly_harness.adapters.options import ApprovalOptions
 from allowly_harness.approvers.base import Approver, AskFunction, Desk
+from allowly_harness.approvers.remembering import RememberingApprover
 from allowly_harness.bridge.approvals import Approvals
 from allowly_harness.bridge.arriving import Arrivals
 from allowly_harness.bridge.forwarding import Conduct, Forwarder
@@ -29,6 +30,7 @@ LAST_ANSWERS_SECONDS: Final = 0.2
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
+    from allowly_harness.grants.remembering import Grants
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +106,7 @@ async def open_bridge(
     start_timeout: float = START_SECONDS,
     several_hosts: bool = False,
     last_words: Callable[[], str] = str,
+    grants: Grants | None = None,
     **options: Unpack[ApprovalOptions],
 ) -> AsyncGenerator[Bridge]:
     """Open a bridge to a server.
@@ -118,13 +121,16 @@ async def open_bridge(
         start_timeout: How long it may take to start and to agree on a version, in seconds.
         several_hosts: Whether several hosts may be connected at a time, as over HTTP.
         last_words: Returns the last line of a started server's log, for messages.
+        grants: Yeses that are remembered; `None` for none.
         options: See `ApprovingClientSession`. The default of `requester` is what the host calls itself.
 
     Yields:
         The bridge. At the end every connection to the server is closed.
     """
+    if grants is not None and approver is not None and not isinstance(approver, Desk):
+        approver = RememberingApprover(approver, grants)
     desk = approver if isinstance(approver, Desk) or approver is None else Desk(approver)
-    conduct = Approvals(desk, authority, server, **options)
+    conduct = Approvals(desk, authority, server, grants, **options)
     async with open_forwarding(
         reach,
         conduct,

@@ -13,6 +13,7 @@ from mcp import MCPError
 
 from allowly_harness.bridge.eras import Announcement
 from allowly_harness.bridge.link import Link
+from allowly_harness.bridge.listening import ANNOUNCED
 from allowly_harness.bridge.upstream import Transport
 
 MAX_UPSTREAMS: Final = 64
@@ -20,6 +21,9 @@ MAX_UPSTREAMS: Final = 64
 
 IDLE_SECONDS: Final = 1800.0
 """How long a shared connection is kept that nobody uses; as long as the SDK keeps a host's session."""
+
+ANNOUNCE_SECONDS: Final = 5.0
+"""How long telling one host of a change may take."""
 
 CLOSE_SECONDS: Final = 15.0
 """How long closing all of them may take; a started server that ignores everything needs 7 (mcp 2.3)."""
@@ -95,6 +99,14 @@ class Upstreams:
         self._used[key] = anyio.current_time()
         await link.upstream.reached()
         return link
+
+    async def announce_lists(self) -> None:
+        """Tell the hosts that the lists of the server are others now; a host that does not listen is left behind."""
+        for link in list(self.open):
+            for method in ANNOUNCED:
+                if method.split("/")[1] in link.upstream.capabilities:
+                    with anyio.move_on_after(ANNOUNCE_SECONDS):
+                        await link.subscriptions.announce(method)
 
     async def settle(self) -> None:
         """Wait until none of them is being opened any more; no longer than a start may take."""

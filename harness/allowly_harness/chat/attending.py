@@ -8,9 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from prompt_toolkit.completion import WordCompleter
-from prompt_toolkit.history import InMemoryHistory
-
 from allowly_harness.approvers.attached.agents import Agents
 from allowly_harness.approvers.attached.attachment import Event
 from allowly_harness.approvers.attached.sockets import SocketProblem
@@ -18,13 +15,10 @@ from allowly_harness.approvers.attached.told import History, line_of, time_of, t
 from allowly_harness.approvers.chat import ChatApprover, describe_pending
 from allowly_harness.approvers.chat.text import draw, is_terminal, say
 from allowly_harness.approvers.pending import Pending, PendingWait
-from allowly_harness.chat.commands import CommandError, nearest, number_of
-from allowly_harness.chat.prompt import MainPrompt
+from allowly_harness.chat.commands import CommandError, number_of
+from allowly_harness.chat.desk import MAX_LISTED, CommandDesk, cancelled
 from allowly_harness.display.sanitize import joined, one_line, plain
 from allowly_harness.settings import TerminalSettings
-
-MAX_LISTED: Final = 64
-"""Most lines of one list."""
 
 COMMANDS: Final = {
     "pending": ("/pending [N]", "what waits for you or for somebody else; N opens one"),
@@ -70,16 +64,12 @@ async def run_approve_chat(
     return await desk.run()
 
 
-class _Desk:
+class _Desk(CommandDesk):
     def __init__(self, approver: ChatApprover, path: Path | None, name: str) -> None:
         self.approver = approver
-        self._console = approver.console
+        super().__init__("approve", approver.console, COMMANDS, _ALIASES)
         self._agents = Agents(approver, self._told, path=path, name=name)
         self._history = History()
-        words = [f"/{one}" for one in COMMANDS]
-        self._prompt = MainPrompt(
-            "approve", self._console, InMemoryHistory(), WordCompleter(words, sentence=True), self._toolbar
-        )
 
     async def run(self) -> int:
         agents = asyncio.create_task(self._agents.run(), name="allowly-harness agents")
@@ -89,48 +79,15 @@ class _Desk:
                 say("Answering for agents. /help lists the commands; questions open by themselves.", "heading")
                 if self._agents.folder is not None:
                     say(f"  attached as they appear in {plain(str(self._agents.folder), 300)}", "note")
-                await self._read_commands(agents)
+                await self.read_commands(agents)
         finally:
             # The agents first: what is closed after that is closed here only, and stays open there.
-            agents.cancel()
-            (ended,) = await asyncio.gather(agents, return_exceptions=True)
+            ended = await cancelled(agents)
         if isinstance(ended, SocketProblem):
             raise ended
         return 0
 
-    async def _read_commands(self, agents: asyncio.Task[None]) -> None:
-        going = True
-        while going:
-            command = asyncio.create_task(self._one_command())
-            await asyncio.wait([command, agents], return_when=asyncio.FIRST_COMPLETED)
-            if not command.done():
-                command.cancel()
-                await asyncio.gather(command, return_exceptions=True)
-                return
-            going = command.result()
-
-    async def _one_command(self) -> bool:
-        """Read and do one command; `False` at the end."""
-        try:
-            line = await self._prompt.read()
-        except KeyboardInterrupt:
-            return True
-        except EOFError:
-            return False
-        opened: Pending | None = None
-        async with self._console.own_turn():
-            try:
-                name, rest = _parse(line)
-                if name == "quit":
-                    return False
-                opened = self._do(name, rest)
-            except CommandError as error:
-                say(plain(str(error), 300), "warning")
-        if opened is not None and not await self._console.open(opened):
-            say("it has been closed meanwhile", "note")
-        return True
-
-    def _do(self, name: str, rest: str) -> Pending | None:
+    async def do(self, name: str, rest: str) -> Pending | None:
         """Do a command; return what it opens."""
         match name:
             case "pending":
@@ -140,9 +97,7 @@ class _Desk:
             case "history":
                 self._list_history()
             case "help":
-                for typed, meaning in COMMANDS.values():
-                    say(f"  {typed:<16} {meaning}")
-                say("  A question opens by itself while the line is empty. Ctrl-C on it leaves it open.", "note")
+                self.list_commands("A question opens by itself while the line is empty. Ctrl-C on it leaves it open.")
             case _:
                 pass
         return None
@@ -185,21 +140,10 @@ class _Desk:
         if event.kind in {"attached", "gone", "said", "void"}:
             self._console.notice(line_of(event).text, tone_of(event))
 
-    def _toolbar(self) -> str:
+    def toolbar(self) -> str:
+        """Return how much waits, and for whom."""
         items = self.approver.queue.items
         if not items:
             return ""
         others = sum(1 for item in items if isinstance(item, PendingWait))
         return f"{len(items) - others} wait for you, {others} for somebody else: /pending"
-
-
-def _parse(line: str) -> tuple[str, str]:
-    words = line.strip().split(maxsplit=1)
-    if not words:
-        return "", ""
-    typed = words[0].removeprefix("/").lower()
-    name = _ALIASES.get(typed, typed)
-    if name not in COMMANDS:
-        near = nearest(name, COMMANDS)
-        raise CommandError(f"there is no such command; {f'do you mean /{near}? ' if near else ''}/help lists them")
-    return name, words[1].strip() if len(words) > 1 else ""

@@ -47,6 +47,8 @@ COMMANDS: Final[Mapping[str, Usage]] = {
     "edit": Usage("/edit TOOL [NAME=text ...]", "write the arguments in your editor ($VISUAL, $EDITOR), then call"),
     "bg": Usage("/bg TOOL [NAME=text ...]", "the same as /call ... &"),
     "pending": Usage("/pending [N]", "what waits for you or for somebody else; N opens one"),
+    "grants": Usage("/grants", "what was approved without asking in this session, and by which grants"),
+    "revoke": Usage("/revoke GRANT", "take a grant back at once; it answers nothing any more"),
     "log": Usage("/log [N | WORDS]", "the calls so far, call N, or those in which the words occur"),
     "result": Usage("/result N", "call N with its whole result, page by page"),
     "save": Usage("/save N FILE", "write the result of call N into a new file that only you can read"),
@@ -128,6 +130,7 @@ def parse_command(line: str) -> Command:
 _NEEDED: Final = {
     **dict.fromkeys(("call", "bg", "edit", "schema"), "name the tool"),
     **dict.fromkeys(("result", "again", "cancel"), "name the call by its number"),
+    "revoke": "name the grant by its id",
     "save": "name the call by its number, and the file",
     "read": "name the resource",
     "prompt": "name the prompt",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from allowly_harness.approvers.chat import ChatApprover, describe_pending
 from allowly_harness.approvers.chat.arguments import ArgumentsError, change_arguments, parse_arguments
@@ -14,12 +14,16 @@ from allowly_harness.approvers.pending import Pending
 from allowly_harness.arguments import check_arguments
 from allowly_harness.chat.calls import Calls
 from allowly_harness.chat.commands import COMMANDS, Command, CommandError, number_of
+from allowly_harness.chat.granted import list_used, revoke
 from allowly_harness.chat.offers import Offers
 from allowly_harness.display.sanitize import identifier, plain
 from allowly_harness.forms.coerce import coercer
 from allowly_harness.forms.json_text import JSONTextError, parse_json_object, write_json
 from allowly_harness.forms.reading import read_form
 from allowly_harness.workbench.calls import CallEntry
+
+if TYPE_CHECKING:
+    from allowly_harness.grants.remembering import Grants
 
 MAX_PENDING_LISTED: Final = 64
 """Most items that `/pending` lists."""
@@ -53,6 +57,8 @@ class Handlers:
             "call": self._call,
             "edit": self._edit,
             "pending": self._pending,
+            "grants": self._grants,
+            "revoke": self._revoke,
             "log": self._log,
             "result": self._result,
             "save": self._save,
@@ -74,6 +80,17 @@ class Handlers:
         """
         self.followed, self.opened, self.prefill = None, None, ""
         await self._do[command.name](command)
+
+    async def _grants(self, command: Command) -> None:
+        del command
+        list_used(self._remembered)
+
+    async def _revoke(self, command: Command) -> None:
+        await revoke(self._remembered, command.rest)
+
+    @property
+    def _remembered(self) -> Grants | None:
+        return self._approver.queue.grants if self._approver is not None else None
 
     # --- tools and calls ---------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ async def run_chat(
         return 2
     if approver is None:
         found = getattr(getattr(session, "desk", None), "approver", None)
+        found = getattr(found, "person", found)  # behind what is remembered
         approver = found if isinstance(found, ChatApprover) else None
     chat = _Chat(session, history or PrivateHistory(), feed, approver, edit_file)
     chat.console.rings = settings is None or settings.notify != "off"
@@ -171,11 +172,13 @@ class _Chat:
 
     def _toolbar(self) -> str:
         """Say how much waits; not for how long, because the line is drawn at changes only."""
-        items = self._approver.queue.items if self._approver is not None else ()
-        if not items:
+        if self._approver is None:
             return ""
+        items, grants = self._approver.queue.items, self._approver.queue.grants
         others = sum(1 for item in items if isinstance(item, PendingWait))
-        return f"{len(items) - others} wait for you, {others} for somebody else: /pending"
+        parts = [f"{len(items) - others} wait for you, {others} for somebody else: /pending"] if items else []
+        parts += [f"{grants.count} approved without asking: /grants"] if grants is not None and grants.count else []
+        return "   ".join(parts)
 
     def _names(self) -> Mapping[str, Names]:
         def calls() -> Iterable[str]:

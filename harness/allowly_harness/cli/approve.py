@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from allowly_harness.cli.connect import THEME_OPTION
+from allowly_harness.cli.documents import json_text
 from allowly_harness.cli.exits import ExitCode, fail, say
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ async def _list(path: Path | None) -> int:
         seen = await look(path)
     except SocketProblem as error:
         return fail(str(error), ExitCode.USAGE)
-    # In ASCII: others word it, and a terminal may be reading.
-    click.echo(json.dumps({"agents": [_agent(one) for one in seen]}, indent=2).replace("\x7f", "\\u007f"))
+    click.echo(json_text({"agents": [_agent(one) for one in seen]}, indent=2))
     missing = path is not None and not any(not one.problem for one in seen)
     return fail(f"no agent listens at {path}", ExitCode.SERVER_UNREACHABLE) if missing else ExitCode.DONE
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail, say
+from allowly_harness.cli.hosting import START_TIMEOUT_OPTION, address_of, listening_options
 from allowly_harness.cli.options import complete_server, parse_variables, server_options
+from allowly_harness.cli.remembering import open_grants
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import Approver
@@ -31,34 +33,14 @@ if TYPE_CHECKING:
     help="Who asks the person: a terminal in which allowly-harness approve runs, or the host, by MCP elicitation. "
     "The host is trusted with the question then, and with the answer.",
 )
-@click.option(
-    "--http",
-    "listen",
-    metavar="[HOST:]PORT",
-    help="Serve streamable HTTP on this port instead of standard input and output; 0 takes any free one.",
-)
-@click.option(
-    "--allow-network",
-    is_flag=True,
-    help="Listen on an address that other machines can reach, although there is no TLS and no login.",
-)
-@click.option(
-    "--allow-host", "names", multiple=True, metavar="NAME", help="A name that hosts call the bridge by. Repeatable."
-)
+@listening_options("bridge")
 @click.option(
     "--requester",
     default="",
     metavar="TEXT",
     help="Who makes the calls, as the person is told.  [default: what the host calls itself]",
 )
-@click.option(
-    "--start-timeout",
-    type=click.FloatRange(1, 86_400),
-    default=60,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the server may take to start. What is started with npx or uvx is downloaded first.",
-)
+@START_TIMEOUT_OPTION
 @server_options
 def bridge(
     server: str,
@@ -89,32 +71,38 @@ def bridge(
     SERVER is what connect takes. A server that a file of the project names is started with
     --trust-project alone, because nobody can be asked on standard input.
     """
-    from allowly_harness.bridge.http import is_loopback, parse_listen
     from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.opening import Target
     from allowly_harness.cli.running import run
     from allowly_harness.protocol.errors import ConfigurationError
 
     try:
-        address = None if listen is None else parse_listen(listen)
-        if address is not None and not is_loopback(address[0]):
-            _check_network(address[0], allow_network=allow_network, ask=ask)
+        address = address_of(listen, allow_network=allow_network)
+        _check_host(address, ask)
         typed = (server, *arguments) if arguments else server
         taken = take_server(typed, trust_project=trust_project, may_ask=address is not None)
     except ConfigurationError as error:
         return fail(str(error), code_of(error))
     target = Target(
-        taken, authority, acting_as, parse_variables(variables), era, timeout, quiet=True, requester=requester
+        taken,
+        authority,
+        acting_as,
+        parse_variables(variables),
+        era,
+        timeout,
+        quiet=True,
+        requester=requester,
+        typed=typed,
     )
     return run(_Bridging(target, ask, address, tuple(names), start_timeout).run)
 
 
-def _check_network(host: str, *, allow_network: bool, ask: str) -> None:
+def _check_host(address: tuple[str, int] | None, ask: str) -> None:
+    """Refuse to have a host ask the person where others can pose as one."""
+    from allowly_harness.bridge.http import is_loopback
     from allowly_harness.protocol.errors import ConfigurationError
 
-    if not allow_network:
-        raise ConfigurationError(f"other machines can reach {host}, and there is no TLS and no login (--allow-network)")
-    if ask == "host":
+    if ask == "host" and address is not None and not is_loopback(address[0]):
         raise ConfigurationError("with --ask host, whoever can reach the bridge could approve; give --ask terminal")
 
 
@@ -150,11 +138,14 @@ class _Bridging:
         from allowly_harness.bridge import open_bridge
         from allowly_harness.bridge.reaching import Reach
         from allowly_harness.cli.opening import open_journal, variables_for
+        from allowly_harness.cli.reach import reach_text
 
-        reach = Reach(spec, await variables_for(target, authority) | target.variables)
+        variables = await variables_for(target, authority)
+        reach = Reach(spec, variables | target.variables)
         async with AsyncExitStack() as stack:
             journal = await stack.enter_async_context(open_journal())
             approver = None if self.ask == "host" else await self._terminal(stack, spec.info.name)
+            grants = stack.enter_context(open_grants(settings.approval, authority, target.acting_as))
             opened = await stack.enter_async_context(
                 open_bridge(
                     reach,
@@ -169,7 +160,10 @@ class _Bridging:
                     acting_as=target.acting_as,
                     requester=target.requester,
                     dangerous=settings.approval.dangerous,
-                    journal=journal.record,
+                    grants=grants,
+                    show_calls=settings.approval.show_calls,
+                    journal=journal,
+                    reached=reach_text(target, settings.authority, variables),
                 )
             )
             return await self._until_done(opened)

@@ -94,7 +94,8 @@ def call(
     read for the arguments: lines there are data, never answers.
 
     The document of --output json has outcome (null if the server sent no result), exit_code, rounds,
-    digest, is_error, content, structured, seconds (the person's time included) and message.
+    digest, token (resumes a call that was left open, see pending), is_error, content, structured,
+    seconds (the person's time included) and message.
     """
     from allowly_harness.cli.given import read_given
     from allowly_harness.cli.guarding import GivenGuard
@@ -120,6 +121,8 @@ def call(
         timeout,
         quiet,
         requester="you, with a single call",
+        typed=server,
+        policy=policy,
     )
     one = _Call(target, guarding, tool, given, report, unattended, not no_check, quiet)
     return run(one.make, on_failure=report.failed)

@@ -72,11 +72,12 @@ def connect(
     from allowly_harness.protocol.errors import ConfigurationError
 
     given = GivenGuard.of(guard=guard, policy=policy)
+    typed = (server, *arguments) if arguments else server
     try:
-        taken = take_server((server, *arguments) if arguments else server, trust_project=trust_project)
+        taken = take_server(typed, trust_project=trust_project)
     except ConfigurationError as error:
         return fail(str(error), code_of(error))
-    target = Target(taken, authority, acting_as, parse_variables(variables), era, timeout)
+    target = Target(taken, authority, acting_as, parse_variables(variables), era, timeout, typed=typed, policy=policy)
 
     async def open_it() -> int:
         return await open_front_end(await guarded(target, given), front_end, theme=theme)
@@ -105,6 +106,7 @@ async def open_front_end(
 
     # Read before the screen is drawn, so that what is wrong with it is said at once.
     settings = load_settings(target.authority).terminal
+    await _tell_what_waits()
     problem = terminal_problem()
     if front_end == "tui" and problem is not None:
         return fail(f"the full screen cannot be drawn: {problem}; use --chat", ExitCode.USAGE)
@@ -117,6 +119,15 @@ async def open_front_end(
             say(f"The full screen cannot be drawn here ({problem}); going on line by line.")
         return await _chat(target, hints, settings)
     return await _tui(target, hints, settings if theme is None else replace(settings, theme=theme))
+
+
+async def _tell_what_waits() -> None:
+    """Say how many calls wait, once; a journal that cannot be read is a matter of opening the session."""
+    from allowly_harness.cli.pending import how_many_wait
+
+    waiting = await how_many_wait()
+    if waiting:
+        say(f"{waiting} {'call waits' if waiting == 1 else 'calls wait'}: allowly-harness pending")
 
 
 async def _chat(target: Target, hints: Sequence[str], settings: TerminalSettings) -> int:

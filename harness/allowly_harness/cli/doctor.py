@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import click
 
+from allowly_harness.cli.documents import json_text
 from allowly_harness.cli.exits import ExitCode
 from allowly_harness.cli.options import complete_server, connection_options, parse_variables
 
@@ -79,9 +79,8 @@ async def _examine(
         tell(refused)
     code = next((one.code for one in found if one.status == "FAIL"), ExitCode.DONE)
     if output == "json":
-        # In ASCII: servers word parts of it, and a terminal may be reading.
         checks = [finding.document() for finding in found]
-        click.echo(json.dumps({"exit_code": int(code), "checks": checks}, indent=2).replace("\x7f", "\\u007f"))
+        click.echo(json_text({"exit_code": int(code), "checks": checks}, indent=2))
     return int(code)
 
 

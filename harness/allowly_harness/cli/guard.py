@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail, say
+from allowly_harness.cli.hosting import START_TIMEOUT_OPTION, address_of, listening_options
 from allowly_harness.cli.options import complete_server, connection_options, parse_variables
 
 if TYPE_CHECKING:
+    from allowly_authority import AuthorityClient
+    from allowly_harness.cli.opening import OpenAuthority
     from allowly_harness.guarding import Guard
     from allowly_harness.guarding.opening import GuardPlan
 
@@ -44,27 +49,13 @@ POLICY: Final = "policy.toml"
     "--group", "groups", multiple=True, metavar="NAME", help="A group of the user, for the policy. Repeatable."
 )
 @click.option(
-    "--http",
-    "listen",
-    metavar="[HOST:]PORT",
-    help="Serve streamable HTTP on this port instead of standard input and output; 0 takes any free one.",
+    "--operator-key",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Holds an operator's key, which makes the authorizations; then a gate's key is enough for the rest.",
 )
-@click.option(
-    "--allow-network",
-    is_flag=True,
-    help="Listen on an address that other machines can reach, although there is no TLS and no login.",
-)
-@click.option(
-    "--allow-host", "names", multiple=True, metavar="NAME", help="A name that hosts call the guard by. Repeatable."
-)
-@click.option(
-    "--start-timeout",
-    type=click.FloatRange(1, 86_400),
-    default=60,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long the server may take to start. What is started with npx or uvx is downloaded first.",
-)
+@listening_options("guard")
+@START_TIMEOUT_OPTION
 @connection_options
 def guard(
     server: str,
@@ -77,6 +68,7 @@ def guard(
     name: str | None,
     user: str | None,
     groups: Sequence[str],
+    operator_key: str | None,
     listen: str | None,
     allow_network: bool,
     names: Sequence[str],
@@ -107,10 +99,11 @@ def guard(
     from allowly_harness.cli.naming import code_of, take_server
     from allowly_harness.cli.running import run
     from allowly_harness.protocol.errors import ConfigurationError
+    from allowly_harness.settings import read_key
 
     _check_usage(init=init, policy=policy, output=output, escalate_to=escalate_to, force=force, listen=listen)
     try:
-        address = _address(listen, allow_network=allow_network)
+        address = address_of(listen, allow_network=allow_network)
         typed = (server, *arguments) if arguments else server
         spec = guarded_spec(take_server(typed, trust_project=trust_project, may_ask=init or address is not None))
         given = checked_variables(parse_variables(variables))
@@ -118,11 +111,12 @@ def guard(
             one = Initialising(spec, name, given, output or POLICY, escalate_to, era, timeout, start_timeout, force)
             one.check()
             return run(one.run)
+        operators = None if operator_key is None else read_key(Path(operator_key))
         guard_options = GivenGuard(policy or POLICY, name, user, tuple(groups))
         plan = plan_by(guard_options, spec, given, era=era, timeout=timeout, start_timeout=start_timeout)
     except ConfigurationError as error:
         return fail_in_lines(str(error), code_of(error))
-    return run(_Serving(plan, authority, address, tuple(names)).run)
+    return run(_Serving(plan, authority, address, tuple(names), operators).run)
 
 
 def _check_usage(
@@ -134,18 +128,6 @@ def _check_usage(
         raise click.UsageError("-o, --escalate-to and --force go with --init")
 
 
-def _address(listen: str | None, *, allow_network: bool) -> tuple[str, int] | None:
-    from allowly_harness.bridge.http import is_loopback, parse_listen
-    from allowly_harness.protocol.errors import ConfigurationError
-
-    address = None if listen is None else parse_listen(listen)
-    if address is not None and not is_loopback(address[0]) and not allow_network:
-        raise ConfigurationError(
-            f"other machines can reach {address[0]}, and there is no TLS and no login (--allow-network)"
-        )
-    return address
-
-
 @dataclass(frozen=True, slots=True)
 class _Serving:
     """One run of the command that serves."""
@@ -154,6 +136,7 @@ class _Serving:
     authority: str | None
     address: tuple[str, int] | None
     names: tuple[str, ...]
+    operator_key: str | None = field(default=None, repr=False)
 
     async def run(self) -> int:
         """Serve until the host leaves, the server is gone, or a signal."""
@@ -168,8 +151,25 @@ class _Serving:
             say_what_guards(self.plan, opened)
             identity = identity_of(opened.base_url, opened.api_key)
             several = self.address is not None
-            async with guard_by(self.plan, opened.client, identity, say_plainly, several_hosts=several) as guard:
+            async with (
+                self._operator(opened) as operator,
+                guard_by(
+                    self.plan, opened.client, identity, say_plainly, operator=operator, several_hosts=several
+                ) as guard,
+            ):
                 return await self._until_done(guard)
+
+    @asynccontextmanager
+    async def _operator(self, opened: OpenAuthority) -> AsyncGenerator[AuthorityClient | None]:
+        """Open the authority with the operator's key, where there is one."""
+        from allowly_authority import AuthorityClient
+
+        if self.operator_key is None:
+            yield None
+            return
+        say("Authorizations are made with the operator's key; calls are checked with the other one.")
+        async with AuthorityClient(base_url=opened.base_url, api_key=self.operator_key) as client:
+            yield client
 
     async def _until_done(self, guard: Guard) -> int:
         from allowly_harness.bridge import serve_http

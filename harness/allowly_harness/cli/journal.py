@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from allowly_harness.cli.documents import discard_output, json_text
 from allowly_harness.cli.exits import ExitCode, fail, say
 
 if TYPE_CHECKING:
     from allowly_harness.journal import Entry, Journal
     from allowly_harness.journal.calls import Call
-    from allowly_harness.journal.figures import Figures
 
 SHORT: Final = 8
 """How much of a call's name is shown, and is enough to name it."""
-
-BAR: Final = 40
-"""The longest bar of a plot, in characters."""
 
 _SINCE: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
@@ -29,7 +26,8 @@ _SINCE: Final = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 def journal() -> None:
     """What was asked, answered and sent, and whether it ran.
 
-    Every call that goes through connect, call or bridge leaves its steps here, each written before it is taken.
+    Every call that goes through connect, call or bridge leaves its steps here, each written before it is taken,
+    and so does every question that you open in inbox, whose call another program makes.
     There are no arguments in it, no nonces and no keys: a call is named by server, tool and digest.
     """
 
@@ -43,9 +41,11 @@ def show(call: str | None, last: int, asked: bool, as_json: bool) -> int:
     """List the last calls, or all steps of CALL, which is named by the first letters of its name.
 
     \b
-    ran      the server answered with the tool's result
-    not run  it was never sent, or came back blocked each time
-    unknown  it was sent, and no answer is written: it may have run
+    ran       the server answered with the tool's result
+    not run   it was never sent, or came back blocked each time
+    unknown   it was sent, and no answer is written: it may have run
+    not here  another program makes it; its question was put to you in the inbox.
+              There, unknown is about your answer: it was sent, and may be on record
     """
 
     def command(book: Journal) -> int:
@@ -56,7 +56,7 @@ def show(call: str | None, last: int, asked: bool, as_json: bool) -> int:
         calls = [one for one in calls_of(book.entries()) if one.blocked or not asked][-last:]
         running = _running(book)
         for one in calls:
-            click.echo(json.dumps(one.document(running)) if as_json else _line(one, running))
+            click.echo(json_text(one.document(running)) if as_json else _line(one, running))
         if not calls and not as_json:
             say("The journal is empty." if not asked else "Nobody was asked.")
         return int(ExitCode.DONE)
@@ -100,7 +100,7 @@ def export(since: datetime | None) -> int:
         begin = since.astimezone() if since else None
         for entry in book.entries():
             if begin is None or entry.at >= begin:
-                click.echo(json.dumps(entry.document()))
+                click.echo(json_text(entry.document()))
         return int(ExitCode.DONE)
 
     return _with_journal(command)
@@ -112,22 +112,21 @@ def export(since: datetime | None) -> int:
 def stats(since: datetime | None, as_json: bool) -> int:
     """How often you are asked, what you answer, how fast, and what asks most.
 
-    A prompt that is always answered yes is noise: what is said behind a line tells where a narrower rule would
-    ask less.
+    A prompt that is always answered yes is noise: what is said below a line tells where a narrower rule or a
+    remembered grant would ask less. The plots are left out in a pipe.
     """
 
     def command(book: Journal) -> int:
-        from dataclasses import asdict
-
+        from allowly_harness.cli.statistics import Plot, lines_of
         from allowly_harness.journal.calls import calls_of
         from allowly_harness.journal.figures import figures_of
 
         begin = since.astimezone() if since else None
         figures = figures_of(one for one in calls_of(book.entries()) if begin is None or one.began >= begin)
         if as_json:
-            click.echo(json.dumps(asdict(figures)))
+            click.echo(json_text(figures.document()))
         else:
-            for line in _plot(figures):
+            for line in lines_of(figures, Plot.for_output()):
                 click.echo(line)
         return int(ExitCode.DONE)
 
@@ -142,9 +141,18 @@ def _with_journal(command: Callable[[Journal], int]) -> int:
 
     async def opened() -> int:
         async with Journal.open(journal_file()) as book:
-            return command(book)
+            return _until_nobody_reads(command, book)
 
     return run(opened)
+
+
+def _until_nobody_reads(command: Callable[[Journal], int], book: Journal) -> int:
+    """Run a command; whoever reads what it prints may have had enough of it, as `| head` has."""
+    try:
+        return command(book)
+    except BrokenPipeError:
+        discard_output()
+        return int(ExitCode.DONE)
 
 
 def _running(book: Journal) -> Callable[[str], bool]:
@@ -176,7 +184,7 @@ def _show_one(book: Journal, start: str, *, as_json: bool) -> int:
 
 
 def _document(entry: Entry) -> str:
-    return json.dumps(entry.document())
+    return json_text(entry.document())
 
 
 def _steps(book: Journal, entries: list[Entry]) -> Iterator[str]:
@@ -190,36 +198,3 @@ def _steps(book: Journal, entries: list[Entry]) -> Iterator[str]:
         at = entry.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
         facts = "  ".join(f"{name}={value}" for name, value in json.loads(entry.facts).items())
         yield f"  {entry.seq:>6}  {at}  {entry.step:<11} {plain(facts)}"
-
-
-def _plot(figures: Figures) -> Iterator[str]:
-    from allowly_harness.display.sanitize import plain
-
-    yield f"{_count(figures.calls, 'call')}, {_count(figures.asked, 'question')}"
-    if not figures.asked:
-        return
-    yield from _bars([("yes", figures.approved), ("no", figures.denied), ("undecided", figures.undecided)])
-    if figures.median_seconds is not None:
-        yield f"half of the answers came within {figures.median_seconds:.1f} s; answered yes within 2 s: {figures.fast}"
-    if figures.unknown:
-        yield f"of which nobody knows whether they ran: {_count(figures.unknown, 'call')} (journal show)"
-    yield ""
-    yield "what asks most"
-    rows = [(plain(f"{one.server}: {one.tool} ({one.reason})", 60), one.asked) for one in figures.most]
-    yield from (f"{line}  {one.hint}".rstrip() for line, one in zip(_bars(rows), figures.most, strict=True))
-    yield ""
-    yield "by day"
-    yield from _bars(list(figures.days[-14:]))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _bars(rows: list[tuple[str, int]]) -> Iterator[str]:
-    """Yield a line a row, its bar as long as its share of the longest."""
-    most = max(count for _, count in rows) or 1
-    width = max(len(name) for name, _ in rows)
-    for name, count in rows:
-        bar = "█" * max(round(count / most * BAR), 1 if count else 0)
-        yield f"  {name:<{width}}  {bar} {count}"

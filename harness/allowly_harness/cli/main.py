@@ -17,8 +17,11 @@ from allowly_harness.cli.connect import connect
 from allowly_harness.cli.demo import demo
 from allowly_harness.cli.doctor import doctor
 from allowly_harness.cli.exits import ExitCode, fail
+from allowly_harness.cli.grants import grants
 from allowly_harness.cli.guard import guard
+from allowly_harness.cli.inbox import inbox
 from allowly_harness.cli.journal import journal
+from allowly_harness.cli.pending import pending
 from allowly_harness.cli.policy import policy
 from allowly_harness.cli.servers import servers
 
@@ -49,7 +52,23 @@ def cli() -> None:
     """
 
 
-for command in (demo, connect, call, bridge, guard, policy, approve, servers, journal, authority, doctor, completion):
+for command in (
+    demo,
+    connect,
+    call,
+    bridge,
+    guard,
+    policy,
+    approve,
+    inbox,
+    servers,
+    pending,
+    grants,
+    journal,
+    authority,
+    doctor,
+    completion,
+):
     cli.add_command(command)
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from allowly_harness import locations
 from allowly_harness.cli.exits import say
+from allowly_harness.cli.reach import AUTHORIZATION_VARIABLE, reach_text
+from allowly_harness.cli.remembering import remembering
 from allowly_harness.display.sanitize import plain
 from allowly_harness.protocol.errors import ConfigurationError
 from allowly_harness.settings import EMBEDDED, Settings, load_settings
@@ -47,6 +49,9 @@ class Target:
         requester: Who makes the calls, as the person is told.
         mail: Where a demo server delivers; `None` for a folder that lives as long as the connection.
         guard: How a guard in front of the server decides; `None` where there is none.
+        typed: What the user named it by, where that is something else than `server`.
+        policy: What `--policy` said of the guard.
+        authorization: Of an earlier start of a demo server, which goes on with it.
     """
 
     server: str | Sequence[str] | ServerSpec
@@ -59,6 +64,9 @@ class Target:
     requester: str = "you, on this terminal"
     mail: Path | None = None
     guard: GuardPlan | None = None
+    typed: str | Sequence[str] | None = None
+    policy: str | None = None
+    authorization: str | None = None
 
     @property
     def is_demo(self) -> bool:
@@ -181,6 +189,7 @@ async def open_session(
 
     async with open_journal() as journal, open_authority(settings) as authority, AsyncExitStack() as stack:
         target = stack.enter_context(delivering(target))
+        approver = stack.enter_context(remembering(approver, settings.approval, authority, target.acting_as))
         variables = await variables_for(target, authority)
         reached: Any = target.server
         if target.guard is not None and authority is not None:
@@ -195,7 +204,9 @@ async def open_session(
             era=target.era,  # type: ignore[arg-type]
             requester=target.requester,
             dangerous=settings.approval.dangerous,
-            journal=journal.record,
+            show_calls=settings.approval.show_calls,
+            journal=journal,
+            reached=reach_text(target, settings.authority, variables),
             **options,
         )
         async with connection as session:
@@ -229,7 +240,9 @@ async def variables_for(target: Target, authority: OpenAuthority | None) -> dict
         from allowly_demos.prepare import prepare
 
         where = {"base_url": authority.base_url, "api_key": authority.api_key}
-        return await prepare(authority.client, **where, root=target.mail)
+        prepared = await prepare(authority.client, **where, root=target.mail)
+        earlier = {AUTHORIZATION_VARIABLE: target.authorization} if target.authorization else {}
+        return prepared | earlier
     if authority.embedded:
         return {"ALLOWLY_BASE_URL": authority.base_url, "ALLOWLY_KEY": authority.api_key}
     return {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 DEMO_SERVERS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
 """The demo servers, by the name that stands behind `demo:`."""
+
+MAX_VALUE_BYTES: Final = 64 * 1024
+"""Longest value of a variable that is taken from a file."""
 
 _ORDINARY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@/+-]{0,127}")
 
@@ -76,7 +81,8 @@ _CONNECTION_OPTIONS: Final = (
         multiple=True,
         metavar="NAME[=VALUE]",
         shell_complete=complete_variable,
-        help="Hand a variable to a started server; without a value, ours is handed on. Repeatable.",
+        help="Hand a variable to a started server; without a value, ours is handed on. NAME=@FILE takes it from a file "
+        "of mode 0600, so that a key stands on no command line; @@ is an @. Repeatable.",
     ),
     click.option(
         "--trust-project",
@@ -114,10 +120,12 @@ def server_options(command: CommandT) -> CommandT:
 
 
 def parse_variables(variables: Sequence[str]) -> dict[str, str]:
-    """Read `NAME=VALUE` and `NAME` (our own value).
+    """Read `NAME=VALUE`, `NAME` (our own value) and `NAME=@FILE` (what a file of mode 0600 holds).
+
+    Everybody on a machine can read the command lines of its programs (proc(5)), and nobody else's files of that mode.
 
     Raises:
-        click.BadParameter: A name is empty, or has no value here.
+        click.BadParameter: A name is empty, or has no value here; or a file cannot be read, or is read by others, too.
     """
     found: dict[str, str] = {}
     for text in variables:
@@ -126,5 +134,28 @@ def parse_variables(variables: Sequence[str]) -> dict[str, str]:
             raise click.BadParameter(f"{text!r} names no variable", param_hint="--env")
         if not separator and name not in os.environ:
             raise click.BadParameter(f"{name} is not set here, and no value is given", param_hint="--env")
-        found[name] = value if separator else os.environ[name]
+        found[name] = _given(value) if separator else os.environ[name]
     return found
+
+
+def _given(value: str) -> str:
+    if not value.startswith("@"):
+        return value
+    return value[1:] if value.startswith("@@") else _from_file(Path(value[1:]))
+
+
+def _from_file(path: Path) -> str:
+    """Return what a file holds, without the line break at its end."""
+    from allowly_harness.bounded import read_bounded
+
+    try:
+        content, status = read_bounded(path.expanduser(), MAX_VALUE_BYTES)
+        text = content.decode()
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
+        problem = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise click.BadParameter(f"{path} cannot be read: {problem}", param_hint="--env") from None
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise click.BadParameter(f"{path} can be read by others; run: chmod 600 {path}", param_hint="--env")
+    if "\0" in text:
+        raise click.BadParameter(f"{path} holds what no variable can", param_hint="--env")
+    return text.removesuffix("\n").removesuffix("\r")

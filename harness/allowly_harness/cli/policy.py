@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from allowly_harness.cli.documents import json_text
 from allowly_harness.cli.exits import ExitCode, fail, say
 from allowly_harness.cli.options import complete_server
 
@@ -293,5 +293,4 @@ def _print_lines(lines: Iterator[str] | Sequence[str]) -> None:
 
 
 def _print_json(document: Any) -> None:
-    # In ASCII: others word parts of it, and a terminal may be reading.
-    click.echo(json.dumps(document, indent=2).replace("\x7f", "\\u007f"))
+    click.echo(json_text(document, indent=2))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from allowly_harness.cli.documents import discard_output, json_text
 from allowly_harness.cli.exits import OUTCOME_CODES, ExitCode, fail, say
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Report:
         if not ran:
             for text in said:
                 say(text)
+            if approval.get("token"):
+                say(f"Make it once it is approved: allowly-harness pending resume {approval['token'][:8]}")
         return int(code)
 
     def unanswered(self, message: str, code: ExitCode) -> int:
@@ -85,14 +87,14 @@ class Report:
             "exit_code": int(code),
             "rounds": approval.get("rounds", 0),
             "digest": approval.get("digest") or self._digest,
+            "token": approval.get("token"),
             "is_error": result.is_error if result else True,
             "content": _dumped(result).get("content", []) if result else [],
             "structured": _without_constants(result.structured_content) if result else None,
             "seconds": round(time.monotonic() - self._started, 3),
             "message": message,
         }
-        # In ASCII, so that no byte of it means anything to a terminal; DEL is the one that JSON leaves.
-        return _write(json.dumps(document, allow_nan=False).replace("\x7f", "\\u007f"))
+        return _write(json_text(document, allow_nan=False))
 
 
 def _dumped(result: types.CallToolResult) -> dict[str, Any]:
@@ -129,8 +131,7 @@ def _write(text: str) -> ExitCode | None:
         sys.stdout.buffer.write(f"{text}\n".encode(errors="backslashreplace"))
         sys.stdout.flush()
     except OSError as error:
-        # What is still in the buffer would be written, and would fail, once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         if isinstance(error, BrokenPipeError):
             return None
         fail(f"the call has ended, but its result cannot be written: {error.strerror or error}", ExitCode.TOOL_FAILED)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from allowly_harness.cli.documents import json_text
 
 if TYPE_CHECKING:
     from allowly_harness.hosts import Entry, Found
@@ -36,8 +37,7 @@ def servers(output: Literal["text", "json"]) -> int:
 
     found = find_servers()
     if output == "json":
-        # In ASCII: others word it, and a terminal may be reading.
-        click.echo(json.dumps(_document(found), indent=2).replace("\x7f", "\\u007f"))
+        click.echo(json_text(_document(found), indent=2))
     else:
         for line in _lines(found):
             click.echo(line)

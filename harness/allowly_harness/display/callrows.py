@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from allowly_harness.display.escalated import EscalatedRequest, hidden_call
 from allowly_harness.display.lookalikes import remark_on_name, remarks_on_value, same_looking
 from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
@@ -47,6 +48,8 @@ def call_part(request: ApprovalRequest, arguments: Mapping[str, Any], *, reveale
         arguments: Those of its call.
         revealed: Whether secrets are shown.
     """
+    if isinstance(request, EscalatedRequest) and not request.shown:
+        return CallPart(hidden_call(request), folded=False, masked=0)
     shown = {name: arguments[name] for name in islice(arguments, MAX_ARGUMENT_ROWS)}
     values = {name: show_value(name, value, revealed=revealed) for name, value in shown.items()}
     labels = {name: identifier(name) for name in shown}
@@ -66,6 +69,11 @@ def call_part(request: ApprovalRequest, arguments: Mapping[str, Any], *, reveale
 
 
 def _heading(request: ApprovalRequest) -> Shown:
+    if isinstance(request, EscalatedRequest):
+        if not request.server.name:
+            return own("WILL BE SENT")
+        named = identifier(request.server.name, usual=":")
+        return joined(["WILL BE SENT to ", named, "  (the asker's own name for it, unproved)"])
     heading = joined(["WILL BE SENT to ", identifier(request.server.name, usual=":")])
     if request.server.configured:
         configured = request.server.configured[:MAX_CONFIGURED_CHARACTERS]

@@ -16,6 +16,7 @@ from allowly_harness.display import facts
 from allowly_harness.display.callrows import MAX_ARGUMENT_ROWS, call_part
 from allowly_harness.display.danger import word_for
 from allowly_harness.display.diff import diff_sections
+from allowly_harness.display.escalated import EscalatedRequest, hidden_call, hidden_summary, is_hidden
 from allowly_harness.display.facts import MAX_SERVER_CHARACTERS, MAX_SERVER_LINES, SHORT_TTL_SECONDS, title_of, ttl_for
 from allowly_harness.display.rows import Row, Section
 from allowly_harness.display.sanitize import Shown, identifier, own, plain
@@ -85,7 +86,9 @@ def build_card(request: ApprovalRequest, *, code: str | None = None, revealed: b
     return Card(
         title=title_of(request),
         kind=request.kind,
-        summary=summary_of_arguments(request.call.tool, arguments, revealed=revealed),
+        summary=hidden_summary(request)
+        if is_hidden(request)
+        else summary_of_arguments(request.call.tool, arguments, revealed=revealed),
         sections=(*sections, *facts.server_words(request, revealed=revealed)),
         folded=call.folded,
         masked=call.masked,
@@ -97,6 +100,8 @@ def build_card(request: ApprovalRequest, *, code: str | None = None, revealed: b
 
 def full_view(request: ApprovalRequest, *, revealed: bool = False) -> tuple[Section, ...]:
     """Return the sections of the full view: every argument in full, then all that the server says."""
+    if isinstance(request, EscalatedRequest) and not request.shown:
+        return (*_long_names(request), hidden_call(request))
     arguments = request.call.arguments
     canonical = request.call.canonical
     size = len(canonical.encode())

@@ -29,7 +29,21 @@ _ANSWERS: Final = frozenset(
             "log",
             "next",
         ),
-        *("pending", "quit", "reject", "resolve", "respond", "reveal", "secrets", "show", "view", "wait", "withdraw"),
+        *(
+            "pending",
+            "quit",
+            "reject",
+            "remember",
+            "resolve",
+            "respond",
+            "reveal",
+            "save",
+            "secrets",
+            "show",
+            "view",
+            "wait",
+        ),
+        "withdraw",
         *("exit", "next", "none", "not", "yeah", "yes"),
     }
 )

@@ -9,6 +9,7 @@ from typing import Final
 
 from allowly_harness.display.badges import badges_of, contradiction
 from allowly_harness.display.danger import word_for
+from allowly_harness.display.escalated import EscalatedRequest, approval_rows, asker_rows, is_hidden
 from allowly_harness.display.reasons import explain, rule_of
 from allowly_harness.display.rows import Row, Section, line_row
 from allowly_harness.display.sanitize import Shown, joined, one_line, own
@@ -61,7 +62,8 @@ def identity(request: ApprovalRequest, code: str | None) -> Section:
         rows.append(Row(own("DANGER"), one_line(request.danger, 300), note=note, warning=True, tone="danger"))
     if code is not None:
         rows.append(Row(own("code"), own(code)))
-    rows.append(Row(own("call"), own(f"sha256 {short}"), note="will be sent once"))
+    if not is_hidden(request):
+        rows.append(Row(own("call"), own(f"sha256 {short}"), note="will be sent once"))
     if request.round > 1 or request.note:
         again = one_line(request.note, 300) if request.note else own("the server asks again")
         rows.append(Row(own("again"), joined([f"question {request.round} of this call: ", again]), warning=True))
@@ -70,14 +72,16 @@ def identity(request: ApprovalRequest, code: str | None) -> Section:
 
 def why(request: ApprovalRequest) -> Section:
     """Return why it is asked, by whom, and until when."""
-    rows = [_reason(request), *_asker(request)]
+    escalated = isinstance(request, EscalatedRequest)
+    asked = asker_rows(request) if isinstance(request, EscalatedRequest) else (_reason(request),)
+    rows = [*asked, *_asker(request)]
     local = request.expires_at.astimezone()
     authority = request.verification is not Verification.UNVERIFIABLE
     whose = "the authority's deadline" if authority else "the server's word"
     zone = f"{local:%z}"
     moment = own(f"{local:%Y-%m-%d %H:%M:%S} UTC{f'{zone[:3]}:{zone[3:5]}' if zone.strip('+-0') else ''}")
     rows.append(Row(own("until"), moment, note=whose))
-    return Section(own("WHY IT ASKS"), tuple(rows))
+    return Section(own("WHO ASKS" if escalated else "WHY IT ASKS"), tuple(rows))
 
 
 def _reason(request: ApprovalRequest) -> Row:
@@ -95,7 +99,7 @@ def _asker(request: ApprovalRequest) -> list[Row]:
     rows: list[Row] = []
     if request.requester:
         rows.append(Row(own("for"), one_line(request.requester, 120), note="as this session was opened"))
-    if request.authorization_id is not None:
+    if request.authorization_id is not None and not isinstance(request, EscalatedRequest):
         rows.append(Row(own("under"), one_line(request.authorization_id, 128), note="the authority's record"))
     return rows
 
@@ -105,6 +109,9 @@ def opens(request: ApprovalRequest) -> Section:
     scope = joined(['"', one_line(request.scope, 120), '"']) if request.scope else own("this permission")
     window = f"for {ttl_for(request)} s" if request.kind == "confirm" else "once"
     match request.verification:
+        case Verification.MATCHED if is_hidden(request):
+            text = own("one call of this tool, with arguments that you cannot see, once")
+            note, warning = _CHECKED, True
         case Verification.MATCHED:
             text = own("only this call, with these arguments, once")
             note, warning = _CHECKED, False
@@ -119,16 +126,19 @@ def opens(request: ApprovalRequest) -> Section:
 
 def approver(request: ApprovalRequest) -> Section:
     """Return who must approve an escalation, and who says so."""
+    more = approval_rows(request) if isinstance(request, EscalatedRequest) else ()
     if request.escalation_to is None:
-        return Section(own("WHO MUST APPROVE"), (Row(Shown(), own("nobody is named"), warning=True),))
+        return Section(own("WHO MUST APPROVE"), (Row(Shown(), own("nobody is named"), warning=True), *more))
     name = joined(['"', one_line(request.escalation_to, 120), '"'])
-    if request.may_resolve:
+    if isinstance(request, EscalatedRequest):
+        note = "you, by the key that is used here"
+    elif request.may_resolve:
         note = "you: this session was opened as this approver"
     elif request.verification is Verification.UNVERIFIABLE:
         note = "the name is the server's word"
     else:
         note = _CHECKED
-    return Section(own("WHO MUST APPROVE"), (Row(Shown(), name, note=note, alone=name.right_to_left),))
+    return Section(own("WHO MUST APPROVE"), (Row(Shown(), name, note=note, alone=name.right_to_left), *more))
 
 
 def server_words(request: ApprovalRequest, *, revealed: bool) -> tuple[Section, ...]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from allowly_authority.key_shapes import KEY_SHAPES
 from allowly_harness.display.sanitize import (
     MAX_BLOCK_CHARACTERS,
     MAX_BLOCK_LINES,
@@ -32,32 +33,12 @@ _WORDS: Final = (
 _SECRET_NAME: Final = re.compile(rf"(?:^|[_\-. ])(?:{_WORDS})(?:$|[_\-. ])", re.IGNORECASE)
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
-# Keys by the prefix that their makers give them so that scanners find them. Each pattern begins with a
-# literal and repeats a bounded number of times, so that a search takes linear time and little of it.
+# Each pattern begins with a literal and repeats a bounded number of times, so that a search takes linear time and
+# little of it, and so that nothing else fits behind a mask.
 _KEYS: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        r"sk[-_](?:live[-_]|test[-_]|proj[-_]|ant[-_])?[A-Za-z0-9_-]{16,200}",  # OpenAI, Anthropic, Stripe
-        r"[pr]k_(?:live|test)_[A-Za-z0-9]{16,200}",
-        r"whsec_[A-Za-z0-9+/=]{16,200}",
-        r"allowly_[A-Za-z0-9]{1,10}_[A-Za-z0-9_-]{8,200}",
-        r"gh[pousr]_[A-Za-z0-9]{20,255}",
-        r"github_pat_[A-Za-z0-9_]{20,255}",
-        r"glpat-[A-Za-z0-9_.-]{16,200}",
-        r"xox[abeoprs]-[A-Za-z0-9-]{10,200}",
-        r"xapp-[A-Za-z0-9-]{10,200}",
-        r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
-        r"AIza[A-Za-z0-9_-]{35}",
-        r"ya29\.[A-Za-z0-9_-]{20,500}",
-        r"GOCSPX-[A-Za-z0-9_-]{20,60}",
-        r"npm_[A-Za-z0-9]{30,60}",
-        r"pypi-[A-Za-z0-9_-]{30,300}",
-        r"hf_[A-Za-z0-9]{30,60}",
-        r"dop_v1_[a-f0-9]{64}",
-        r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{30,64}",
-        r"AGE-SECRET-KEY-1[A-Z0-9]{50,60}",
-        r"eyJ[A-Za-z0-9_-]{8,2000}\.[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{8,1000}",  # JSON Web Token
-        r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
+        *(shape.pattern(bounded=True) for shape in KEY_SHAPES),
         # Bounded by the dashes of its own end, or by what no key file holds.
         (
             r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s\\:,]|-(?!----)){1,32000}"
@@ -65,6 +46,15 @@ _KEYS: Final = tuple(
         ),
     )
 )
+
+# JSON Web Tokens (RFC 7519): header, payload and signature with dots between, the header an object in base64url. They
+# are taken apart at the dots: a pattern would read on to the next dot anew from each `eyJ`.
+_DOTTED: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_HEADER: Final = "eyJ"
+_LEAST: Final = 8
+_MOST_HEADER: Final = 2000
+_MOST_PAYLOAD: Final = 4000
+_MOST_SIGNATURE: Final = 1000
 
 # Secrets by what stands before them; the group is the secret.
 _CARRIED: Final = tuple(
@@ -92,8 +82,8 @@ _KEY_CHARACTERS: Final = 12
 
 # What every secret of the patterns above begins with or stands behind: most texts have nothing of it.
 _TRACE: Final = re.compile(
-    r"[sprSPR][kK][-_]|sec_|allowly_|gh[pousr]_|_pat_|glpat-|xox|xapp-|A[KS]IA|AIza|ya29|GOCSPX|npm_|pypi-|hf_|dop_v1_|SG\.|"
-    r"AGE-|eyJ|hooks|-----B|earer |asic |://|[=:]"
+    r"[sprSPR][kK][-_]|sec_|allowly_|gh[a-z]_|_pat_|glpat-|xox|xapp-|A[KSBC][IC]A|AIza|ya29|GOCSPX|npm_|pypi-|hf_|"
+    r"dop_v1_|SG\.|AGE-|eyJ|hooks|-----B|earer |asic |://|[=:]"
 )
 _SHORTEST: Final = 8
 
@@ -118,12 +108,37 @@ def _found(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             if not text[match.start() - 1 : match.start()].isalnum():
                 yield match.span()
+    if _HEADER in text:
+        for dotted in _DOTTED.finditer(text):
+            yield from _web_tokens(text, dotted.start(), dotted[0].split("."))
     for pattern in _CARRIED:
         yield from (match.span(1) for match in pattern.finditer(text))
     for match in _ASSIGNED.finditer(text):
         start = match.start()
         if match[1].lower() != "key" or _KEY_OF.search(text[max(0, start - _KEY_CHARACTERS) : start]):
             yield match.span(2)
+
+
+def _web_tokens(text: str, start: int, parts: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield where JSON Web Tokens stand in a text, in what begins at `start` and is made of parts with dots between."""
+    free = 0
+    for number, (header, payload, signature) in enumerate(zip(parts, parts[1:], parts[2:], strict=False)):
+        if number >= free and _LEAST <= len(payload) <= _MOST_PAYLOAD and len(signature) >= _LEAST:
+            begin = _header(text, start, start + len(header))
+            if begin is not None:
+                behind = start + len(header) + 1 + len(payload) + 1
+                yield begin, behind + min(len(signature), _MOST_SIGNATURE)
+                free = number + 3
+        start += len(header) + 1
+
+
+def _header(text: str, start: int, end: int) -> int | None:
+    """Return where the header of a token begins that ends at `end`, in a part that begins at `start`."""
+    first, last = max(start, end - len(_HEADER) - _MOST_HEADER), max(start, end - _LEAST)
+    at = text.find(_HEADER, first, last)
+    while at >= 0 and text[at - 1 : at].isalnum():
+        at = text.find(_HEADER, at + 1, last)
+    return None if at < 0 else at
 
 
 def _united(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from allowly_harness.display.escalated import hidden_summary, is_hidden
 from allowly_harness.display.sanitize import Shown, identifier, joined, own
 from allowly_harness.display.values import MAX_VALUE_CHARACTERS, show_value
 from allowly_harness.protocol.models import ApprovalRequest, ToolCall
@@ -18,6 +19,8 @@ _MOST_ITEMS: Final = 30
 
 def summary_of(request: ApprovalRequest, *, revealed: bool = False) -> Shown:
     """Return tool and first arguments of the call in question in one line."""
+    if is_hidden(request):
+        return hidden_summary(request)
     return summary_of_call(request.call, revealed=revealed)
 
 

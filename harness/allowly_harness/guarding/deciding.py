@@ -37,6 +37,17 @@ FORWARDED: Final = frozenset(
 )
 """The requests that reach the server. Nobody knows what another one does, so that no policy could be for it."""
 
+TOLD: Final = frozenset(
+    {
+        *("notifications/initialized", "notifications/cancelled", "notifications/progress"),
+        *("notifications/roots/list_changed", "notifications/tasks/status"),
+    }
+)
+"""The notifications that reach the server. A call that is sent as one asks for nothing that could be decided on."""
+
+LISTS: Final = ("tools", "resources", "prompts")
+"""What a server may offer lists of, by the names of its capabilities."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
@@ -70,6 +81,7 @@ class Decider:
         authority: Is asked where the policy asks.
         authorizations: What it is asked with.
         watch: Looks at the lists of tools that pass.
+        announces: Whether hosts are told when the policy hides something else, and so when lists change.
     """
 
     def __init__(
@@ -79,10 +91,13 @@ class Decider:
         authority: AuthorityClient,
         authorizations: Authorizations,
         watch: Watch | None = None,
+        *,
+        announces: bool = False,
     ) -> None:
         self._guarded = guarded
         self._authorizations = authorizations
         self._watch = watch
+        self._announces = announces
         gate = AllowlyMCPMiddleware(
             "",
             self._authorization_of,
@@ -102,6 +117,8 @@ class Decider:
         Raises:
             MCPError: It is refused and has no other answer, or the server's own error.
         """
+        if ctx.request_id is None and ctx.method not in TOLD:
+            return None
         if ctx.request_id is not None and ctx.method not in FORWARDED:
             raise MCPError(types.METHOD_NOT_FOUND, "Method not found")
 
@@ -110,6 +127,8 @@ class Decider:
             # Before anything is taken out of the list.
             if ctx.method == "tools/list" and self._watch is not None and isinstance(passed, dict):
                 self._watch.look(passed)
+            if ctx.method == "initialize" and self._announces and isinstance(passed, dict):
+                return _announcing(passed)
             return passed
 
         result: HandlerResult = await self._pipeline(ctx, forward)
@@ -123,3 +142,12 @@ class Decider:
 
     async def _authorization_of(self, user: str) -> str | None:
         return await self._authorizations.id_for(user.question) if isinstance(user, _Asked) else None
+
+
+def _announcing(hello: dict[str, Any]) -> dict[str, Any]:
+    """Return a server's part of a handshake in which it says that its lists may change."""
+    offered: Any = hello.get("capabilities")
+    if not isinstance(offered, dict):
+        return hello
+    lists = {name: {**offered[name], "listChanged": True} for name in LISTS if isinstance(offered.get(name), dict)}
+    return {**hello, "capabilities": {**offered, **lists}}

@@ -22,7 +22,10 @@ from allowly_authority.strict_json import parse_json
 from allowly_harness.protocol.errors import ConfigurationError
 
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
-"""Longest file that is read."""
+"""Longest file that is read or written."""
+
+MAX_KEPT: Final = 2_000
+"""How many authorizations are kept. An agent can think of new names of tools for ever; the oldest makes room."""
 
 VERSION: Final = 1
 
@@ -61,7 +64,8 @@ class Kept:
             found = _standing(entries.get(key), datetime.now(UTC) + renewed_before)
             if found is None:
                 entries[key] = {"id": authorization_id, "expires_at": expires_at.isoformat()}
-                _replace(self.path, {"version": VERSION, "authorizations": entries})
+                entries = _fitting(entries)
+                _replace(self.path, _written(entries))
             self._entries = entries
         return found or authorization_id
 
@@ -135,12 +139,24 @@ def _locked(path: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _replace(path: Path, document: dict[str, Any]) -> None:
+def _fitting(entries: dict[str, Any]) -> dict[str, Any]:
+    """Return the newest entries that a file may hold, in their order."""
+    newest = dict(list(entries.items())[-MAX_KEPT:])
+    while len(_written(newest)) > MAX_FILE_BYTES:
+        newest = dict(list(newest.items())[len(newest) // 2 :])
+    return newest
+
+
+def _written(entries: dict[str, Any]) -> str:
+    return json.dumps({"version": VERSION, "authorizations": entries}, indent=1)
+
+
+def _replace(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            json.dump(document, file, indent=1)
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(draft).replace(path)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 from mcp.shared.memory import create_client_server_memory_streams
@@ -91,6 +91,7 @@ async def guard_by(
     identity: str,
     say: Say,
     *,
+    operator: AuthorityClient | None = None,
     several_hosts: bool = False,
 ) -> AsyncGenerator[Guard]:
     """Open a guard.
@@ -100,12 +101,13 @@ async def guard_by(
         authority: Is asked where the policy asks. It is not closed.
         identity: What tells it from others, from one run to the next: see `identity_of`.
         say: Told what happens to the server, its tools and the policy, in sentences.
+        operator: The same authority with another key, which makes the authorizations; `None` for the same key.
         several_hosts: Whether several hosts may be connected at a time.
 
     Raises:
-        ConfigurationError: What is kept of earlier runs cannot be read, or the key is not for what a guard does.
+        ConfigurationError: What is kept of earlier runs cannot be read, or a key is not for what a guard does.
     """
-    await _check_key(authority)
+    await check_keys(authority, operator)
     info = plan.spec.info
     reached = info.configured or info.name
     kept = Kept(file_for(authorizations_folder(), authority=identity, server=reached, user=plan.user))
@@ -113,8 +115,9 @@ async def guard_by(
         Guarded(plan.name, plan.user, plan.groups),
         plan.rules,
         authority,
-        Authorizations(authority, kept, user=plan.user, agent=f"guard:{plan.name}", about=reached),
-        Watch(plan.known, lambda tool, found: say(f"{found}. The policy says: {_says(plan, tool)}.")),
+        Authorizations(operator or authority, kept, user=plan.user, agent=f"guard:{plan.name}", about=reached),
+        watch=Watch(plan.known, lambda tool, found: say(f"{found}. The policy says: {_says(plan, tool)}.")),
+        announces=plan.rules.can_change,
     )
     reach = reach_of(plan.spec, plan.variables)
     async with (
@@ -130,30 +133,53 @@ async def guard_by(
         ) as guard,
         anyio.create_task_group() as group,
     ):
-        group.start_soon(plan.rules.follow, say)
+        group.start_soon(plan.rules.follow, say, guard.upstreams.announce_lists)
         group.start_soon(_say_of_the_start, guard, say, reached)
         yield guard
         group.cancel_scope.cancel()
 
 
-async def _check_key(authority: AuthorityClient) -> None:
-    """Refuse a key without the rights that a guard needs, where the authority tells which it has.
+async def check_keys(authority: AuthorityClient, operator: AuthorityClient | None = None) -> None:
+    """Refuse keys without the rights that a guard needs, where the authority tells which they have.
 
     Without this, each call would be refused as if the policy had denied it.
 
+    Args:
+        authority: With the key that calls are checked with.
+        operator: With the key that makes authorizations; `None` where one key does both.
+
     Raises:
-        ConfigurationError: It is the key of a gate, an approver or an operator.
+        ConfigurationError: A key is for something else.
     """
+    checks, makes = await _roles(authority), await _roles(operator or authority)
+    if checks is not None and not checks.roles & {"workspace", "gate"}:
+        raise ConfigurationError(f"a guard checks calls, which takes {_WHOLE} or a gate's; {checks}")
+    if makes is not None and not makes.roles & {"workspace", "operator"}:
+        raise ConfigurationError(
+            f"a guard makes authorizations, which takes {_WHOLE}, or an operator's beside it (--operator-key); {makes}"
+        )
+
+
+_WHOLE: Final = "the workspace key"
+
+
+class _Held(NamedTuple):
+    """A key, as the authority knows it."""
+
+    holder: str
+    roles: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"the key of {self.holder!r} is for other things ({', '.join(sorted(self.roles))})"
+
+
+async def _roles(authority: AuthorityClient) -> _Held | None:
     try:
         holder = await authority.holder()
     except AuthorityError:
         # It does not tell, or is not there now: then each call says what is wrong.
-        return
-    if "workspace" not in holder.roles:
-        raise ConfigurationError(
-            f"a guard makes authorizations and checks calls, which takes the workspace key; the key of "
-            f"{holder.principal_id!r} is for other things ({', '.join(holder.roles)})"
-        )
+        return None
+    return _Held(holder.principal_id, frozenset(holder.roles))
 
 
 @asynccontextmanager

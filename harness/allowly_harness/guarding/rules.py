@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -58,9 +58,9 @@ class Rules:
         return self._source.policies if isinstance(self._source, PolicyFile) else self._source
 
     @property
-    def needs_annotations(self) -> bool:
+    def reads_annotations(self) -> bool:
         """Whether a rule looks at the annotations of tools, so that the server must be asked for them."""
-        return any(rule.annotations for policy in self.policies.policies for rule in policy.rules)
+        return self.policies.reads_annotations
 
     def evaluate(self, facts: CallFacts, *, arguments_known: bool = True) -> Verdict:
         """Decide a request, as `PolicySet.evaluate` does."""
@@ -86,11 +86,17 @@ class Rules:
         default = next((policy.default for policy in self.policies.policies if policy.default), "deny")
         return f"{', '.join(said) or 'no rule for tools'}; all other tools {default}"
 
-    async def follow(self, say: Callable[[str], object]) -> None:
+    @property
+    def can_change(self) -> bool:
+        """Whether they are from a file, which may say something else later."""
+        return isinstance(self._source, PolicyFile)
+
+    async def follow(self, say: Callable[[str], object], changed: Callable[[], Awaitable[object]]) -> None:
         """Say when a new version of the file is in force, or is not, until cancelled.
 
         Args:
             say: Told it, in sentences.
+            changed: Called when a new version is in force: other tools may be hidden now.
         """
         if not isinstance(self._source, PolicyFile):
             return
@@ -104,6 +110,7 @@ class Rules:
                 say(f"{now}\nThe policy of before stays in force.")
             if file.digest != digest:
                 say(f"{self.name} has changed, and is in force: {self.summary()}.")
+                await changed()
             digest, problem = file.digest, now
 
 

@@ -17,6 +17,12 @@ FIRST_PREVIOUS: Final = bytes(32)
 MAX_TEXT_CHARACTERS: Final = 500
 """The longest text of a fact that is kept; servers word some of them."""
 
+MADE: Final = "made"
+"""The fact of the first entry that says which program makes the call, where it is another one."""
+
+ELSEWHERE: Final = "elsewhere"
+"""Its value in an approver's journal: another program asked, and makes the call."""
+
 _CHAIN_VERSION: Final = 1
 
 

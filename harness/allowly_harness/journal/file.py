@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import stat
 from pathlib import Path
 from typing import Final
 
+from allowly_harness.database import BUSY_SECONDS, DatabaseKind, database_error, open_database
 from allowly_harness.protocol.errors import JournalError
 
-BUSY_SECONDS: Final = 5.0
-"""How long writing waits while another harness writes."""
+__all__ = ["APPLICATION_ID", "BUSY_SECONDS", "KIND", "MIGRATIONS", "as_journal_error", "open_file"]
 
 APPLICATION_ID: Final = 0x41_6C_77_4A
 """Marks a database as a journal of ours (`PRAGMA application_id`)."""
@@ -39,10 +37,32 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             digest BLOB NOT NULL
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # A call that waits, for as long as it waits: beside the chain, and alone in holding arguments.
+        """CREATE TABLE pending (
+            token TEXT PRIMARY KEY,
+            server TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            reach TEXT,
+            arguments TEXT NOT NULL,
+            original TEXT,
+            bare INTEGER NOT NULL,
+            digest TEXT NOT NULL,
+            kind TEXT NOT NULL CHECK (kind IN ('confirm', 'escalate')),
+            escalation_to TEXT,
+            expires_at_ms INTEGER NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('asking', 'waiting', 'deferred', 'sending', 'unknown')),
+            began_at_ms INTEGER NOT NULL,
+            owner TEXT NOT NULL,
+            owner_pid INTEGER NOT NULL,
+            lease INTEGER NOT NULL,
+            lease_until_ms INTEGER NOT NULL
+        ) STRICT""",
+    ),
 )
 """What leads from each version to the next. Entries are never changed, only added."""
 
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+KIND: Final = DatabaseKind("journal", APPLICATION_ID, MIGRATIONS, JournalError)
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -54,76 +74,12 @@ def open_file(path: Path) -> sqlite3.Connection:
     Raises:
         JournalError: The file cannot be used; says why.
     """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check(path)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
-        try:
-            _prepare(connection, path)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise as_journal_error(error, path) from None
-    except OSError as error:
-        raise JournalError(f"The journal {path} cannot be opened: {error.strerror or error}.") from None
+    connection = open_database(path, KIND)
+    # Arguments of calls that waited do not stay behind in free pages.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 
-def as_journal_error(error: sqlite3.Error, path: Path) -> JournalError:
-    """Return what a failed statement means."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return JournalError(f"The journal {path} was held by another program for longer than {BUSY_SECONDS:g} s.")
-    if code == sqlite3.SQLITE_FULL:
-        return JournalError(f"There is no room left for the journal {path}.")
-    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return JournalError(f"{path} is damaged, or no journal. Move it away; a new one is begun. Nothing is mended.")
-    return JournalError(f"The journal {path} cannot be written: {error}.")
-
-
-def _check(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        held = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    if not stat.S_ISREG(held.st_mode) or held.st_uid != os.geteuid():
-        raise JournalError(f"{path} is not a file of yours.")
-    if held.st_mode & _OTHERS:
-        raise JournalError(f"Others may read or write the journal {path}. Run: chmod 600 {path}")
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA trusted_schema = OFF")
-    # A step that was taken must not be missing after a loss of power.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        held = _version(connection, path)
-        for statement in (statement for step in MIGRATIONS[held:] for statement in step):
-            connection.execute(statement)
-        if held < len(MIGRATIONS):
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    # Only now: it rewrites the header, which in somebody else's file must stay as it is.
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if tables == 0 and version == 0:
-        return 0
-    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID or version < 1:
-        raise JournalError(f"{path} is a database of another program. Name another file.")
-    if version > len(MIGRATIONS):
-        raise JournalError(
-            f"{path} was written by a newer program: version {version}, where this one knows {len(MIGRATIONS)}."
-        )
-    return version
+def as_journal_error(error: sqlite3.Error, path: Path) -> Exception:
+    """Return what a failed statement means, as a `JournalError`."""
+    return database_error(error, path, KIND)

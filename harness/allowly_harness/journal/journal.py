@@ -10,12 +10,15 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-import anyio
 import anyio.to_thread
 
 from allowly_harness.journal.entries import FIRST_PREVIOUS, Entry, chain_digest, facts_text, storable
 from allowly_harness.journal.file import as_journal_error, open_file
+from allowly_harness.journal.keeping import Keeping
+from allowly_harness.journal.pending import Lease, PendingCalls, release
+from allowly_harness.journal.pending_steps import FIRST_LEASE, PendingSteps
 from allowly_harness.journal.running import counted_as_running
+from allowly_harness.journal.writing import to_its_end
 from allowly_harness.protocol.effects import Record
 from allowly_harness.protocol.errors import JournalError
 
@@ -33,6 +36,9 @@ class Journal:
         connection: As `open_file` returns it; closed with the journal.
         program: The name of this run.
         clock: Returns seconds since 1970.
+
+    Attributes:
+        pending: The calls that wait, beside the chain.
     """
 
     def __init__(
@@ -43,6 +49,9 @@ class Journal:
         self._connection = connection
         self._clock = clock
         self._lock = threading.Lock()
+        self._file = _identity(path)
+        self.pending = PendingCalls(self._changing, self._rows, self._append, path=path, program=program, clock=clock)
+        self._steps = PendingSteps(self.pending, program)
 
     @classmethod
     @asynccontextmanager
@@ -59,7 +68,9 @@ class Journal:
                 program = stack.enter_context(counted_as_running(path))
             except OSError as error:
                 raise JournalError(f"The journal {path} cannot be used: {error.strerror or error}.") from None
-            yield cls(path, connection, program, clock)
+            journal = cls(path, connection, program, clock)
+            stack.callback(journal.pending.renewing.stop)
+            yield journal
 
     async def record(self, record: Record) -> None:
         """Write a step down; once this returns it survives a loss of power. What sessions take as `journal=`.
@@ -67,9 +78,53 @@ class Journal:
         Raises:
             JournalError: It cannot be written, so the step must not be taken.
         """
-        # Never cut short: an entry stands, or it does not, before the next step is taken.
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.append, record)
+        await to_its_end(self.append, record)
+
+    async def record_resumable(self, record: Record, keeping: Keeping) -> str:
+        """Write a step down, and beside it, as one, what it means for the call that waits.
+
+        Args:
+            record: The step.
+            keeping: What is needed to make the call again, beside the call.
+
+        Returns:
+            Why the call is not kept; empty where it is, or has ended.
+
+        Raises:
+            PendingTaken: Another program has taken the call over: the step must not be taken.
+            JournalError: It cannot be written, so the step must not be taken.
+        """
+        return await to_its_end(self._append_resumable, record, keeping)
+
+    def _append_resumable(self, record: Record, keeping: Keeping) -> str:
+        problem = ""
+        with self._changing() as connection:
+            problem = self._steps.follow(connection, record, keeping)
+            self._append(record)
+        if record.step == "asked" and not problem and not self._steps.holds(record.conversation):
+            self._steps.hold(record.conversation, FIRST_LEASE)
+        elif record.step == "finished":
+            self._steps.let_go(record.conversation)
+        return problem
+
+    def follow(self, lease: Lease) -> None:
+        """Go on with a call that was taken over: its steps are written down with `record_resumable`."""
+        self._steps.hold(lease.pending.token, lease.number)
+
+    def keeps(self, token: str) -> bool:
+        """Tell whether a call is kept that this program works on."""
+        return self._steps.holds(token)
+
+    def let_go(self, token: str) -> None:
+        """Go on no further with a call, if it is kept: it is free for whoever comes next.
+
+        Raises:
+            JournalError: The file cannot be written.
+        """
+        lease = self._steps.let_go(token)
+        if lease is not None:
+            with self._changing() as connection:
+                release(connection, token, self.program, lease)
 
     def append(self, record: Record) -> Entry:
         """Write a step down and return the entry.
@@ -146,6 +201,10 @@ class Journal:
         Raises:
             JournalError: The file cannot be written.
         """
+        # Each start of a program comes here. Where the first entry is recent nothing goes before it: no lock is taken.
+        first = self._rows("SELECT at_ms FROM entries ORDER BY seq LIMIT 1", {})
+        if not first or first[0][0] >= at_ms:
+            return 0
         with self._changing():
             return self._remove_before(at_ms)
 
@@ -173,13 +232,14 @@ class Journal:
         return removed
 
     @contextmanager
-    def _changing(self) -> Generator[None]:
+    def _changing(self) -> Generator[sqlite3.Connection]:
         """Let no other program write until the block has ended; what it did stands, or nothing of it."""
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
-                    yield
+                    self._check_file()
+                    yield self._connection
                     self._connection.execute("COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
@@ -188,9 +248,23 @@ class Journal:
             except sqlite3.Error as error:
                 raise as_journal_error(error, self.path) from None
 
+    def _check_file(self) -> None:
+        # SQLite goes on in a file that has no name any more: what it writes there nobody finds again.
+        if _identity(self.path) != self._file:
+            raise JournalError(f"The journal {self.path} was removed or replaced. Start this program again.")
+
     def _rows(self, statement: str, values: Mapping[str, int | str | None]) -> list[tuple[Any, ...]]:
         with self._lock:
             try:
                 return self._connection.execute(statement, values).fetchall()
             except sqlite3.Error as error:
                 raise as_journal_error(error, self.path) from None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file stands at a path; `None` for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -114,9 +114,7 @@ class Asking:
         answer = Answer.expired()
         with anyio.move_on_after(max(0.0, remaining) + grace):
             answer = checked(await self.desk.ask(self.request))
-        # Checked here, at the moment of answering: a stalled terminal stops every timer of a screen.
-        late = self.now() >= self.request.expires_at
-        return Answer.expired() if late and answer.kind is AnswerKind.APPROVE else answer
+        return in_time(answer, self.request, self.now())
 
 
 def _read_edit(typed: Mapping[str, Any], request: ApprovalRequest) -> tuple[str, Mapping[str, Any] | None]:
@@ -132,6 +130,13 @@ def _read_edit(typed: Mapping[str, Any], request: ApprovalRequest) -> tuple[str,
     if problem is not None:
         return f"The edited arguments do not fit the tool: {problem}", None
     return "", arguments
+
+
+def in_time(answer: Answer, request: ApprovalRequest, now: datetime) -> Answer:
+    """Return an answer, unless it is a yes that comes too late."""
+    # Judged at the moment of answering: a stalled terminal stops every timer of a screen.
+    late = now >= request.expires_at
+    return Answer.expired() if late and answer.kind is AnswerKind.APPROVE else answer
 
 
 def checked(answer: object) -> Answer:

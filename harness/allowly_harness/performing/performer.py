@@ -7,11 +7,11 @@ serves one call.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import anyio
 from anyio import get_cancelled_exc_class
@@ -21,6 +21,7 @@ from allowly_authority.errors import (
     AuthorityError,
     AuthorityUnavailable,
     Conflict,
+    KeyRejected,
     LookupUnsupported,
     MalformedReply,
     PromptGone,
@@ -28,14 +29,17 @@ from allowly_authority.errors import (
 )
 from allowly_harness.approvers.base import Desk
 from allowly_harness.performing.answered import AnsweredQuestions
-from allowly_harness.performing.asking import Asking, Clock
-from allowly_harness.performing.awaiting import Awaiting
+from allowly_harness.performing.asking import Asking, Clock, checked, in_time
+from allowly_harness.performing.awaiting import Awaiting, listening_to
 from allowly_harness.performing.danger import danger_of
-from allowly_harness.performing.watching import until_answered
+from allowly_harness.performing.showing import show_call
+from allowly_harness.performing.telling import Telling
+from allowly_harness.performing.watching import until_answered, who_and_why
 from allowly_harness.protocol.effects import (
     AnsweredElsewhere,
     Ask,
     AwaitResolution,
+    Decided,
     Invoke,
     Lookup,
     LookupFailure,
@@ -48,6 +52,7 @@ from allowly_harness.protocol.effects import (
     Resolve,
     Settle,
     ToolReply,
+    resolution_of,
 )
 from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest, PromptRecord, ToolInfo
 from allowly_harness.protocol.wire import CONFIRM_LIFE, ESCALATION_LIFE
@@ -92,6 +97,8 @@ class CallPerformer:
         now: The clock, aware.
         answered: Shared by all calls of a session, so that none answers another's question again.
         dangerous: Patterns of calls that want a typed word; see `danger_of`.
+        acting_as: The approver that the session was opened as, for the journal.
+        show_calls: Whether the call behind an escalation is handed to the authority, for its approver to see.
     """
 
     send: Send
@@ -102,8 +109,15 @@ class CallPerformer:
     now: Clock = utc_now
     answered: AnsweredQuestions = field(default_factory=AnsweredQuestions)
     dangerous: Collection[str] = ()
+    acting_as: str | None = None
+    show_calls: bool = True
+    _telling: Telling = field(init=False)
+    _asked: Record | None = field(default=None, repr=False)
     _on_record: bool = False
     _open: tuple[Literal["confirm", "escalate"], str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._telling = Telling(self.desk, self.acting_as)
 
     async def invoke(self, effect: Invoke) -> ToolReply | NoReply:
         """Send the call."""
@@ -111,9 +125,21 @@ class CallPerformer:
 
     async def record(self, effect: Record) -> None:
         """Write down a step."""
-        if effect.step == "dispatched":
-            # Posting is shielded: a call cancelled meanwhile is neither sent nor written down as sent.
-            await checkpoint_if_cancelled()
+        match effect.step:
+            case "dispatched":
+                # Posting is shielded: a call cancelled meanwhile is neither sent nor written down as sent.
+                await checkpoint_if_cancelled()
+            case "asked":
+                # Written in `ask`: what will be shown is known once the tool has been described.
+                self._asked = effect
+                return
+            case "answered":
+                effect = _with(effect, self._telling.answered())
+            case _:
+                pass
+        await self._write(effect)
+
+    async def _write(self, effect: Record) -> None:
         if self.journal is None:
             return
         try:
@@ -140,26 +166,54 @@ class CallPerformer:
         # No clock of an authority's makes a question longer than the contract does.
         longest = CONFIRM_LIFE if effect.kind == "confirm" else ESCALATION_LIFE
         left = min(max(found.expires_at - found.now, timedelta()), longest)
+        by, note = who_and_why(found)
+        if found.status != "pending":
+            self._telling.note_found(by)
         return PromptRecord(
             kind=found.kind,
             authorization_id=found.authorization_id,
             scope=found.scope,
             resource=found.resource,
-            status=found.status,
+            # An approval that nobody used in time opens nothing.
+            status="expired" if found.status == "approved" and not left else found.status,
             expires_at=self.now() + left,
             escalation_to=found.escalation_to,
-            resolved_by=found.resolved_by,
+            resolved_by=by,
+            note=note,
         )
 
     async def ask(self, effect: Ask) -> Answer | AnsweredElsewhere:
         """Ask the person. A cancelled or failed question is withdrawn, never taken for a yes."""
         try:
             request = await self._described(effect.request)
-            watch = partial(until_answered, self._read_open) if self._on_record else None
-            return await Asking(self.desk, request, self.now, watch).run()
+            if self.show_calls and self._on_record and self._open is not None:
+                await show_call(self.authority, self._open[1], request)
+            automatic = await self._automatic(request)
+            if self._asked is not None:
+                await self._write(_with(self._asked, self._telling.asked(request, automatic)))
+                self._asked = None
+            said: Answer | AnsweredElsewhere
+            if automatic is not None:
+                said = in_time(automatic, request, self.now())
+            else:
+                watch = partial(until_answered, self._read_open) if self._on_record else None
+                asking = Asking(self.desk, request, self.now, watch)
+                said = await asking.run()
+                request = asking.request
+            self._telling.note(request, said)
         except get_cancelled_exc_class():
             await self._withdraw()
             raise
+        return said
+
+    async def _automatic(self, request: ApprovalRequest) -> Answer | None:
+        """Return the answer that is there without a person. Whatever fails there, a person is asked."""
+        try:
+            answer = await self.desk.automatic(request)
+            return None if answer is None else checked(answer)
+        except Exception:
+            logger.exception("No answer without a person could be looked for; the question is put.")
+            return None
 
     async def _described(self, request: ApprovalRequest) -> ApprovalRequest:
         """Add what the server says of the tool, as far as it says it in time."""
@@ -239,13 +293,27 @@ class CallPerformer:
             self.answered.release(prompt_id)
         return posted
 
-    async def await_resolution(self, effect: AwaitResolution) -> Resolution:
+    async def await_resolution(self, effect: AwaitResolution) -> Resolution | Decided:
         """Look at the escalation until it is decided, until it ends, or until the person gives up."""
         if self.authority is None:
             return Resolution.CANNOT_TELL
         request = await self._described(effect.request)
-        read = partial(self.authority.escalation_status, effect.escalation_id)
-        return await Awaiting(self.desk, request, self.now, read).run(effect.until)
+        awaiting = Awaiting(
+            self.desk,
+            request,
+            self.now,
+            read=partial(self.authority.escalation_status, effect.escalation_id),
+            describe=self._read_open if self._on_record else None,
+            listen=listening_to(self.authority, effect.escalation_id, request.authorization_id),
+        )
+        began = anyio.current_time()
+        said = await awaiting.run(effect.until)
+        self._telling.note_resolution(request, resolution_of(said), anyio.current_time() - began)
+        return said
+
+
+def _with(record: Record, facts: Mapping[str, Any]) -> Record:
+    return replace(record, facts={**record.facts, **facts})
 
 
 def _words(error: AuthorityError) -> str:
@@ -270,7 +338,7 @@ async def _post(post: Callable[[], Awaitable[bool]]) -> Posted:
         except (AuthorityUnavailable, MalformedReply) as error:
             posted = Posted(PostedAs.LOST if error.sent else PostedAs.NOT_SENT, _words(error))
         except AuthorityError as error:
-            posted = Posted(PostedAs.NOT_SENT, _words(error))
+            posted = Posted(PostedAs.NOT_SENT, _words(error), hopeless=isinstance(error, KeyRejected))
         else:
             posted = Posted(PostedAs.ACCEPTED) if as_said else _ANSWERED_BEFORE
     return posted

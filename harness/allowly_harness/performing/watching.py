@@ -16,6 +16,7 @@ from allowly_authority.errors import RateLimited
 from allowly_harness.protocol.effects import AnsweredElsewhere
 
 if TYPE_CHECKING:
+    from allowly_authority.wire.inbox_replies import PromptItem
     from allowly_authority.wire.replies import PromptDescription
 
 FIRST_LOOK_SECONDS: Final = 2.0
@@ -29,6 +30,9 @@ BACK_OFF: Final = 1.5
 
 MAX_NAME_CHARACTERS: Final = 128
 """How much is kept of the name of whoever answered; the API allows no more."""
+
+MAX_NOTE_CHARACTERS: Final = 500
+"""How much is kept of what they said with it; the API allows 512."""
 
 ReadRecord: TypeAlias = "Callable[[], Awaitable[PromptDescription]]"
 
@@ -59,5 +63,10 @@ async def until_answered(read: ReadRecord) -> AnsweredElsewhere:
         if found.status == "expired":
             await anyio.sleep_forever()
         elif found.status != "pending":
-            by = found.resolved_by
-            return AnsweredElsewhere(found.status, by[:MAX_NAME_CHARACTERS] if by else None)
+            return AnsweredElsewhere(found.status, *who_and_why(found))
+
+
+def who_and_why(found: PromptDescription | PromptItem) -> tuple[str | None, str | None]:
+    """Return who answered a question and what they said with it, cut, as far as its record says it."""
+    by, note = found.resolved_by, found.note
+    return by[:MAX_NAME_CHARACTERS] if by else None, note[:MAX_NOTE_CHARACTERS] if note else None

@@ -80,10 +80,12 @@ class AnsweredElsewhere:
     Attributes:
         status: "approved", "rejected", "consumed" (approved, and used) or "cancelled".
         by: Who answered, as the authority recorded it; `None` if it does not say.
+        note: What they said with it, in their words; `None` if nothing is known of it.
     """
 
     status: Literal["approved", "rejected", "consumed", "cancelled"]
     by: str | None = None
+    note: str | None = None
 
     @property
     def approved(self) -> bool:
@@ -114,10 +116,16 @@ class PostedAs(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The reply to `Settle` and `Resolve`, with a few words for a person."""
+    """The reply to `Settle` and `Resolve`, with a few words for a person.
+
+    Attributes:
+        hopeless: With `NOT_SENT`: the same answer would not be taken another time either, as with a key that may not
+            give it.
+    """
 
     status: PostedAs
     detail: str = ""
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,27 @@ class Resolution(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitResolution(Effect[Resolution]):
+class Decided:
+    """The reply to `AwaitResolution` where the authority's record also says who decided, or why.
+
+    Attributes:
+        resolution: What was decided.
+        by: Who decided, as the authority recorded it; `None` if it does not say.
+        note: What they said with it, in their words; `None` if nothing is known of it.
+    """
+
+    resolution: Literal[Resolution.APPROVED, Resolution.REJECTED]
+    by: str | None = None
+    note: str | None = None
+
+
+def resolution_of(reply: Resolution | Decided) -> Resolution:
+    """Return how waiting ended, whatever else is known."""
+    return reply.resolution if isinstance(reply, Decided) else reply
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitResolution(Effect["Resolution | Decided"]):
     """Wait until the escalation is decided, or `until` (aware, this computer's clock)."""
 
     escalation_id: str = field(repr=False)

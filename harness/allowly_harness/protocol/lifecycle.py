@@ -15,17 +15,20 @@ from allowly_harness.protocol.effects import (
     AnsweredElsewhere,
     Ask,
     AwaitResolution,
+    Decided,
     Effect,
     Invoke,
+    Lookup,
     NoReply,
     Posted,
     PostedAs,
     Resolution,
     Resolve,
     Settle,
+    resolution_of,
 )
 from allowly_harness.protocol.errors import LocalProtocolError
-from allowly_harness.protocol.models import Answer, AnswerKind
+from allowly_harness.protocol.models import Answer, AnswerKind, PromptRecord, ToolCall
 
 
 class State(StrEnum):
@@ -54,7 +57,8 @@ TRANSITIONS: Final = MappingProxyType(
     {
         State.NEW: {"invoke": State.SENT},
         State.SENT: {"result": State.ANSWERED, "no_result": State.OVER},
-        State.ANSWERED: {"ask": State.ASKED},
+        # Answered before it could be asked: the authority's record of this very call says so.
+        State.ANSWERED: {"ask": State.ASKED, "approved_before": State.OPENED, "closed_before": State.OVER},
         State.ASKED: {
             "yes": State.YES,
             "no": State.NO,
@@ -99,6 +103,7 @@ class Lifecycle:
 
     def __init__(self) -> None:
         self.state = State.NEW
+        self._sent: ToolCall | None = None
 
     def before(self, effect: Effect[Any]) -> None:
         """Admit an effect that is about to be performed.
@@ -109,6 +114,8 @@ class Lifecycle:
         step = _step_of_effect(effect)
         if step is not None:
             self._take(step)
+        if isinstance(effect, Invoke):
+            self._sent = effect.call
 
     def after(self, effect: Effect[Any], reply: Any) -> None:
         """Take in the reply to an effect.
@@ -116,7 +123,10 @@ class Lifecycle:
         Raises:
             LocalProtocolError: The table has no such step here.
         """
-        step = _step_of_reply(effect, reply)
+        if isinstance(effect, Lookup):
+            step = _step_of_record(effect, reply, self._sent)
+        else:
+            step = _step_of_reply(effect, reply)
         if step is not None:
             self._take(step)
 
@@ -153,7 +163,16 @@ def _step_of_reply(effect: Effect[Any], reply: Any) -> str | None:
             return "yes_elsewhere" if said == "approved" else "closed_elsewhere"
         case ((Settle() | Resolve()), Posted(status=status)):
             return "counts" if status in _COUNTS else _FAILURES[status]
-        case AwaitResolution(), Resolution() as resolution:
+        case AwaitResolution(), (Resolution() | Decided()) as said:
+            resolution = resolution_of(said)
             return "resolved" if resolution is Resolution.APPROVED else "unresolved"
         case _:
             return None
+
+
+def _step_of_record(effect: Lookup, found: Any, sent: ToolCall | None) -> str | None:
+    if not isinstance(found, PromptRecord) or found.status == "pending":
+        return None
+    approved = found.status == "approved" and found.kind == effect.kind == "escalate"
+    # Nothing but the approval of this very call opens it.
+    return "approved_before" if approved and sent is not None and found.resource == sent.resource else "closed_before"

@@ -120,6 +120,7 @@ class ToolInfo:
     Attributes:
         annotations: The hints of the MCP specification by their wire names (`destructiveHint`, ...).
         input_schema: JSON Schema of the arguments, or empty where the tool was never listed.
+        output_schema: JSON Schema of the structured result; `None` where there is none.
     """
 
     name: str
@@ -127,6 +128,7 @@ class ToolInfo:
     description: str | None = None
     annotations: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     input_schema: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    output_schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +221,11 @@ class AnswerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question. Made with the class methods, never by hand."""
+    """What came of a question. Made with the class methods, never by hand.
+
+    Attributes:
+        grant: The id of the remembered grant that gave the answer; `None` where a person did, or nobody.
+    """
 
     kind: AnswerKind
     ttl_seconds: int = DEFAULT_TTL_SECONDS
@@ -228,6 +234,7 @@ class Answer:
     reason: str | None = None
     text: str | None = None
     arguments: Mapping[str, Any] | None = None
+    grant: str | None = None
 
     @classmethod
     def approve(
@@ -330,6 +337,7 @@ class PromptRecord:
         expires_at: Aware, already corrected to this computer's clock.
         status: "pending", "approved", "rejected", "expired", "consumed" or "cancelled".
         resolved_by: Who decided an escalation; `None` for a confirmation, and where it is not said.
+        note: What they said with it, in their words; `None` if nothing is known of it.
     """
 
     kind: Literal["confirm", "escalate"]
@@ -340,3 +348,4 @@ class PromptRecord:
     expires_at: datetime
     escalation_to: str | None = None
     resolved_by: str | None = None
+    note: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias, assert_never
 
 from allowly_authority.binding import is_bound_resource
-from allowly_harness.protocol.effects import LookupFailure, NoRecord
+from allowly_harness.protocol.effects import AnsweredElsewhere, LookupFailure, NoRecord
 from allowly_harness.protocol.models import (
     ApprovalOutcome,
     ApprovalRequest,
@@ -37,8 +37,10 @@ def make_question(
     note: str,
     requester: str = "",
     edited_from: ToolCall | None = None,
-) -> ApprovalRequest | Refusal:
+) -> ApprovalRequest | AnsweredElsewhere | Refusal:
     """Make the question, from our own call and the authority's record; or say why nobody is asked.
+
+    Where the record says that somebody has answered before the question could be put, that answer is returned.
 
     Args:
         decision: What the server answered. Only its id is used where the authority has a record.
@@ -62,7 +64,7 @@ def make_question(
         if found is None:
             return ApprovalOutcome.SPOOFED, "the authority's record names another call"
         if record.status != "pending":
-            return _not_pending(record.status)
+            return _not_pending(record, found)
         verification, scope, expires_at, target = found, record.scope, record.expires_at, record.escalation_to
     return ApprovalRequest(
         kind="confirm" if isinstance(decision, Confirm) else "escalate",
@@ -96,13 +98,19 @@ def _unusable(record: NoRecord) -> Refusal | None:
             assert_never(record.failure)
 
 
-def _not_pending(status: str) -> Refusal:
-    if status == "expired":
-        return ApprovalOutcome.EXPIRED, "the question had ended before it could be put"
-    return (
-        ApprovalOutcome.SUPERSEDED,
-        f"the question was answered elsewhere in the meantime ({quoted(status)})",
-    )
+def _not_pending(record: PromptRecord, verification: Verification) -> AnsweredElsewhere | Refusal:
+    match record.status:
+        case "expired":
+            return ApprovalOutcome.EXPIRED, "the question had ended before it could be put"
+        case "rejected" | "consumed" | "cancelled":
+            return AnsweredElsewhere(record.status, record.resolved_by, record.note)
+        # A confirmation is put to whoever is here; one that has its yes already was another call's. And what is
+        # not bound to arguments may have been approved with others in mind.
+        case "approved" if record.kind == "escalate" and verification is Verification.MATCHED:
+            return AnsweredElsewhere("approved", record.resolved_by, record.note)
+        case status:
+            detail = f"the question was answered elsewhere in the meantime ({quoted(status)})"
+            return ApprovalOutcome.SUPERSEDED, detail
 
 
 def compare(record: PromptRecord, decision: Confirm | Escalate, call: ToolCall) -> Verification | None:

@@ -59,6 +59,22 @@ def sentence_for(outcome: ApprovalOutcome, detail: str) -> str:
     return _SENTENCES[outcome].format(detail=detail)
 
 
+def left_open(detail: str, why_not: str = "") -> str:
+    """Return the sentence for a call that was left open, beside a journal that keeps calls.
+
+    Args:
+        detail: What it waits for, in our words.
+        why_not: Why it is not kept, in a few words; empty where it is.
+    """
+    said = f"The tool has not run yet: the request for approval was left open ({detail}). "
+    if why_not:
+        return f"{said}The call is not kept, because {why_not}; it may be made again later."
+    return (
+        f"{said}The call is kept and will be resumed by its token once it is approved. Do not repeat it: "
+        "that would make a second question."
+    )
+
+
 def quoted(text: str | None, limit: int = 200) -> str:
     """Quote text that is not ours: a plain code as it is, anything else escaped, quoted and cut.
 

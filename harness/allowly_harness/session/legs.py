@@ -48,6 +48,11 @@ class Legs:
     _taken: int = 0
     _pause: float = FIRST_PAUSE_SECONDS
 
+    @property
+    def begun(self) -> bool:
+        """Whether the current leg goes on from an earlier one."""
+        return self.responses is not None or self.state is not None
+
     def options(self) -> dict[str, Any]:
         """Return what the current leg is sent with."""
         return {"input_responses": self.responses, "request_state": self.state, "allow_input_required": True}

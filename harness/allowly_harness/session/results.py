@@ -11,16 +11,23 @@ from allowly_harness.protocol.models import APPROVAL_META, ApprovalOutcome
 from allowly_harness.session.redaction import without_bearers
 
 
-def handed_on(ended: Ended) -> types.CallToolResult:
-    """Return what the caller of a blocked call gets, in the end."""
+def handed_on(ended: Ended, *, token: str | None = None, resumed: bool = False) -> types.CallToolResult:
+    """Return what the caller of a blocked call gets, in the end.
+
+    Args:
+        ended: How it ended.
+        token: What resumes it, where it was left open and is kept.
+        resumed: Whether it had waited before: it was blocked then, if not now.
+    """
+    meta = _meta(ended) | ({"token": token} if token is not None else {})
     if ended.result is None:
-        return refused(ended.message, _meta(ended))
+        return refused(ended.message, meta)
     result: types.Result = ended.result
     if isinstance(result, types.CallToolResult) and result.is_error:
         result = without_bearers(result)
-    if ended.rounds == 0:
+    if ended.rounds == 0 and not resumed:
         return without_forged_outcome(result)
-    update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: _meta(ended)}}
+    update: dict[str, Any] = {"meta": {**(result.meta or {}), APPROVAL_META: meta}}
     if ended.outcome is ApprovalOutcome.APPROVED_EDITED and isinstance(result, types.CallToolResult):
         told = f"A person changed the arguments before this call was sent. It ran with: {ended.call.canonical}"
         update["content"] = [*result.content, types.TextContent(type="text", text=told)]

@@ -22,11 +22,12 @@ from allowly_harness.approvers.base import Approver, AskFunction, Desk
 from allowly_harness.approvers.unattended import UnattendedApprover
 from allowly_harness.performing.answered import AnsweredQuestions
 from allowly_harness.performing.asking import Clock
-from allowly_harness.performing.performer import Journal, utc_now
+from allowly_harness.performing.performer import utc_now
 from allowly_harness.protocol.flow import DEFAULT_MAX_ROUNDS
 from allowly_harness.protocol.models import RUNTIME_EXTENSION, ServerInfo, ToolInfo
 from allowly_harness.session.conversing import Conversing, find_tool, remember
 from allowly_harness.session.inputs import ServerInputs
+from allowly_harness.session.journalling import AnyJournal
 from allowly_harness.session.losing import CLOSED_HERE, Loss, WatchedStream
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ class ApprovingClientSession(ClientSession):
         max_rounds: The most questions that one call may raise, 1 or more.
         accept_bare_decisions: Read decisions out of successful results too; only for servers whose
             middleware returns them so.
-        journal: An async function that is told every step before the next is taken.
+        journal: An open `Journal`, which also keeps calls that wait, or an async function that is told every
+            step before the next is taken.
+        reached: How the server was reached, as JSON, kept with a call that waits; whoever resumes it reads it.
+        show_calls: Whether the call behind an escalation is handed to the authority, so that whoever
+            approves it sees its arguments.
         clock: Returns the time, aware; for tests.
         server_words: Returns the last words of a server that is gone, to be added to `until_lost`.
         answered: Shared by sessions on one server, so that none answers another's question again.
@@ -76,7 +81,9 @@ class ApprovingClientSession(ClientSession):
         dangerous: Collection[str] = (),
         max_rounds: int = DEFAULT_MAX_ROUNDS,
         accept_bare_decisions: bool = False,
-        journal: Journal | None = None,
+        journal: AnyJournal | None = None,
+        reached: str | None = None,
+        show_calls: bool = True,
         clock: Clock = utc_now,
         server_words: Callable[[], str] = str,
         answered: AnsweredQuestions | None = None,
@@ -114,6 +121,8 @@ class ApprovingClientSession(ClientSession):
             max_rounds=max_rounds,
             accept_bare=accept_bare_decisions,
             journal=journal,
+            reached=reached,
+            show_calls=show_calls,
             clock=clock,
             answered=answered or AnsweredQuestions(),
         )
@@ -135,6 +144,32 @@ class ApprovingClientSession(ClientSession):
             return await super(ApprovingClientSession, self).call_tool(name, payload, *args, **its)
 
         return await self._conversing.call(name, arguments, send, options)
+
+    async def resume_call(self, token: str) -> types.CallToolResult:
+        """Make a call again that waits, and go on with it as with a new one.
+
+        The very bytes are sent that were blocked, in the same conversation of the journal. Approved meanwhile,
+        it runs; still open, it is asked about or waited for again; expired, it is asked about afresh. Nobody
+        else can send it meanwhile.
+
+        Args:
+            token: What `call_tool` left in `_meta["allowly-harness/approval"]["token"]`.
+
+        Returns:
+            What `call_tool` would return. Like there, a "no" is a result.
+
+        Raises:
+            PendingUnknown: No call that waits has this token.
+            PendingTaken: Another program works on it.
+            PendingError: It is a call for another server, or nobody knows whether it ran, or this session
+                was not given an open journal.
+            JournalError: The journal cannot be used.
+        """
+
+        async def send(name: str, payload: dict[str, Any] | None, its: dict[str, Any]) -> Any:
+            return await super(ApprovingClientSession, self).call_tool(name, payload, **its)
+
+        return await self._conversing.resume(token, send)
 
     async def get_prompt(
         self, name: str, arguments: dict[str, str] | None = None, **options: Any

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import anyio
 
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
+from allowly_harness.approvers.showing import shown_text
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from allowly_harness.approvers.base import Closure, WaitStatus
     from allowly_harness.approvers.loops import OtherLoopApprover
+    from allowly_harness.approvers.pending import PendingQueue
     from allowly_harness.display.clock import Clock
+    from allowly_harness.grants.remembering import Grants, Used
     from allowly_harness.tui.asking.notify import Setting
     from allowly_harness.tui.hosted import HostedQuestions
 
@@ -52,6 +55,15 @@ class Front(Protocol):
 
     def withdraw(self, answer: asyncio.Future[Any]) -> None:
         """Close what was opened for `answer`; its question is gone."""
+        ...
+
+    def used(self, used: Used) -> None:
+        """Say that a grant has approved a call without asking."""
+        ...
+
+    @property
+    def queue(self) -> PendingQueue:
+        """What waits there."""
         ...
 
     @property
@@ -89,6 +101,7 @@ class TuiApprover:
 
     handles_expiry = True
     handles_many = True
+    surface = "tui"
 
     def __init__(
         self,
@@ -105,6 +118,7 @@ class TuiApprover:
         self._front: Front | None = None
         self._hosted: HostedQuestions | None = None
         self._open: dict[asyncio.Future[Any], Answer | ElicitationReply] = {}
+        self._grants: Grants | None = None
         if app is not None:
             from allowly_harness.tui.hosted import HostedQuestions
 
@@ -122,6 +136,18 @@ class TuiApprover:
     def attach(self, front: Front) -> None:
         """Send questions to this app from now on."""
         self._front = front
+        self._front.queue.grants = self._grants
+
+    def remember_with(self, grants: Grants) -> None:
+        """Offer to remember a yes from now on, and say each that was given without asking."""
+        self._grants = grants
+        grants.listen(self._used)
+        if self._front is not None:
+            self._front.queue.grants = grants
+
+    def _used(self, used: Used) -> None:
+        if self._front is not None:
+            self._front.used(used)
 
     def detach(self) -> None:
         """Send questions to no one, and close the open ones without an answer; what is awaited stays open."""
@@ -177,6 +203,10 @@ class TuiApprover:
         """Say on the card why it closes."""
         if self._front is not None:
             self._front.closing(request, closure)
+
+    def shown(self, request: ApprovalRequest) -> str:
+        """Return what was on the screen of a question: the card, and the other pages that were opened."""
+        return shown_text(request) if self._front is None else self._front.queue.pages.text(request)
 
     async def _wait_for(self, answer: asyncio.Future[Reply], front: Front, closed: Reply) -> Reply:
         self._open[answer] = closed  # type: ignore[assignment]  # pyright: ignore[reportArgumentType] - one of the two

@@ -26,6 +26,8 @@ from allowly_harness.tui.keymap import key_label, read_keymap
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import WaitStatus
+    from allowly_harness.approvers.pending import PendingQueue
+    from allowly_harness.grants.remembering import Used
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,15 @@ class HostedQuestions:
         """Show all that waits."""
         if self._follow():
             self._questions.open_queue()
+
+    def used(self, used: Used) -> None:
+        """Say that a grant has approved a call without asking."""
+        self._questions.used(used)
+
+    @property
+    def queue(self) -> PendingQueue:
+        """What waits."""
+        return self._questions.queue
 
     @property
     def count(self) -> int:

@@ -18,7 +18,7 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from allowly_harness.protocol.errors import ConfigurationError
 
-Context: TypeAlias = Literal["everywhere", "main", "page", "question", "waiting", "queue", "editor"]
+Context: TypeAlias = Literal["everywhere", "main", "page", "question", "waiting", "queue", "inbox", "editor"]
 """Where a key counts. Keys of "everywhere" count in all of them, so none of them may use such a key again."""
 
 
@@ -58,6 +58,7 @@ ACTIONS: Final = (
     Action("browse", "main", "b", "resources and prompts of the server"),
     Action("copy", "main", "ctrl+y", "copy what is shown"),
     Action("save", "main", "ctrl+s", "save the result to a file"),
+    Action("revoke-grant", "main", "g", "take back the grant that last approved a call without asking"),
     Action("reconnect", "main", "ctrl+o", "connect again after the connection was lost"),
     Action("palette", "main", "ctrl+p", "all commands"),
     Action("themes", "main", "ctrl+t", "colours"),
@@ -72,6 +73,7 @@ ACTIONS: Final = (
     Action("edit", "question", "e", "change the arguments; the changed call is asked about afresh"),
     Action("note", "question", "o", "a note for the record of an escalation that you decide"),
     Action("respond", "question", "t", "answer in place of the tool"),
+    Action("remember", "question", "m", "show the rule by which calls like this one would be approved without asking"),
     Action("view", "question", "v", "everything that will be sent; needed before a yes if something is folded"),
     Action("view-search", "question", "slash", "search in the full view"),
     Action("secrets", "question", "s", "show or hide masked secrets"),
@@ -91,6 +93,9 @@ ACTIONS: Final = (
     Action("queue-group", "queue", "g", "group by tool"),
     Action("queue-mine", "queue", "f", "only what waits for you"),
     Action("queue-sort", "queue", "u", "sort by time left or by number"),
+    Action("inbox-search", "inbox", "slash", "search in what waits"),
+    Action("inbox-mine", "inbox", "f", "only what you decide"),
+    Action("inbox-history", "inbox", "h", "what you have decided"),
     Action("edit-send", "editor", "ctrl+s", "send"),
     Action("edit-form", "editor", "ctrl+f", "form or JSON, the values are kept"),
     Action("edit-diff", "editor", "ctrl+d", "what was changed"),
@@ -112,6 +117,7 @@ RESERVED: Final[Mapping[Context, frozenset[str]]] = MappingProxyType(
         "question": _CLOSING | _SCROLLING | {"enter", "tab", "shift+tab"},
         "waiting": _CLOSING | _SCROLLING | {"enter"},
         "queue": _CLOSING | (_LIST - {"space"}),
+        "inbox": _CLOSING | _LIST | {"tab", "shift+tab"},
         "editor": _CLOSING | _TYPED,
     }
 )

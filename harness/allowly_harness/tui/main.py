@@ -160,9 +160,12 @@ class MainScreen(Screen[None]):
             left = ["connecting to ", name]
         questions = self.app.questions
         waiting, soonest = (questions.count, questions.soonest) if questions is not None else (0, None)
+        grants = questions.queue.grants if questions is not None else None
         right = f"{waiting} WAITING ({self.app.keymap.label('pending')})" if waiting else ""
         if soonest is not None:
             right += f"  {soonest.left} left"
+        if grants is not None and grants.count:
+            right = f"{grants.count} WITHOUT ASKING ({self.app.keymap.label('revoke-grant')})   {right}".rstrip()
         if lost:
             right = f"{right}   {self.app.keymap.label('reconnect')} connects again".strip()
         self.query_one(Header).show(left, right, waiting=bool(waiting), lost=lost)
@@ -338,6 +341,13 @@ class MainScreen(Screen[None]):
         """Show all that waits."""
         if self.app.questions is not None:
             self.app.questions.open_queue()
+
+    async def action_revoke_grant(self) -> None:
+        """Take back the grant that last approved a call without asking."""
+        from allowly_harness.tui.asking.revoking import revoke_last
+
+        questions = self.app.questions
+        self.app.say(await revoke_last(questions.queue.grants if questions is not None else None))
 
     def action_reconnect(self) -> None:
         """Connect again."""

@@ -46,6 +46,7 @@ MAIN: Final = (
     Verb("browse", "browse", "browse"),
     Verb("copy", "copy", "copy", priority=True),
     Verb("save", "save", "save", priority=True),
+    Verb("revoke-grant", "revoke_grant", "revoke grant"),
     Verb("reconnect", "reconnect", "reconnect", priority=True),
     Verb("palette", "palette", "commands", priority=True),
     Verb("themes", "themes", "colours"),

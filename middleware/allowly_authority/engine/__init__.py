@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Question,
         Standing,
         Verdict,
+        Vote,
     )
 
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "Settlement",
     "Standing",
     "Verdict",
+    "Vote",
     "day_of",
     "decide",
     "explain",
@@ -145,6 +147,7 @@ _HOME: Final = {
     "Standing": "values",
     "UNSPECIFIED": "values",
     "Verdict": "values",
+    "Vote": "values",
     "day_of": "questions",
     "decide": "deciding",
     "explain": "explaining",

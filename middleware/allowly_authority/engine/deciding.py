@@ -248,7 +248,14 @@ def _escalated(demand: Demand, escalation: Prompt | None, now_ms: int, trace: Tr
     state = None if escalation is None or escalation.expires_ms <= now_ms else escalation.state
     usable = escalation is not None and state is not None and escalation.is_usable_at(now_ms)
     if trace is not None:
-        trace.note("escalation", "answered" if usable or state == "rejected" else "asks", rule=demand.rule, state=state)
+        trace.note(
+            "escalation",
+            "answered" if usable or state == "rejected" else "asks",
+            rule=demand.rule,
+            state=state,
+            quorum=demand.quorum if escalation is None else escalation.quorum,
+            approvals=0 if escalation is None else escalation.approvals,
+        )
     if escalation is not None and usable:
         return escalation
     if state == "rejected":

@@ -7,7 +7,7 @@ one strongest decision, and that stands alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from allowly_authority.engine.conditions import Condition
@@ -45,7 +45,17 @@ NOTHING: Final = Demands()
 def demands_on(
     authorization: Authorization, scope: str, dialect: Dialect, context: Mapping[str, Any], trace: Trace | None = None
 ) -> Demands:
-    """Find what the rules of a scope ask for."""
+    """Find what the rules of a scope ask for, and how many people must approve it."""
+    found = _demands_on(authorization, scope, dialect, context, trace)
+    quorum = authorization.quorum_for.get(scope, 1)
+    if quorum == 1 or found.escalate is None:
+        return found
+    return replace(found, escalate=replace(found.escalate, quorum=quorum))
+
+
+def _demands_on(
+    authorization: Authorization, scope: str, dialect: Dialect, context: Mapping[str, Any], trace: Trace | None
+) -> Demands:
     rules = authorization.rules.get(scope)
     if rules is not None and rules.policy is not None:
         return _of_policy(rules.policy, context, trace)

@@ -128,7 +128,12 @@ def _escalation(step: Step) -> str:
         "rejected": "somebody rejected it",
     }
     said = found.get(step.facts["state"], "what was approved is used up or ended")
-    return f"{step.facts['rule']} asks for somebody else's approval: {said}."
+    wanted = "somebody else's approval"
+    if step.facts["quorum"] > 1:
+        wanted = f"the approval of {step.facts['quorum']} other people"
+        if step.facts["state"] in {"pending", "approved"}:
+            said = f"{step.facts['approvals']} of {step.facts['quorum']} approvals by different people"
+    return f"{step.facts['rule']} asks for {wanted}: {said}."
 
 
 def _confirmation(step: Step) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from allowly_authority.engine.constraints import ScopeRules
@@ -24,6 +24,18 @@ class Lists:
     escalate_for: frozenset[str] = _NOBODY
     deny_for: frozenset[str] = _NOBODY
     escalation_targets: Mapping[str, str] = field(default_factory=dict)
+    quorum_for: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """Every name that one of them holds."""
+        return (
+            self.confirm_for
+            | self.escalate_for
+            | self.deny_for
+            | self.escalation_targets.keys()
+            | self.quorum_for.keys()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ class Grant:
             budget_limit_micros=self.budget_limit_micros,
             policy=self.policy,
             bundle_id=self.bundle_id,
+            quorum_for=self.lists.quorum_for,
         )
 
 
@@ -98,10 +111,9 @@ def grant_of_bundle(
     Raises:
         RuleFault: No end is named and the bundle has no default, or a list names what the bundle does not hold.
     """
-    named = lists.confirm_for | lists.escalate_for | lists.deny_for | lists.escalation_targets.keys()
-    if not named <= bundle.scopes.keys():
+    if not lists.named <= bundle.scopes.keys():
         raise RuleFault((), "a rule names something that the bundle does not hold")
-    merged = Lists(lists.confirm_for | bundle.confirm_for, lists.escalate_for, lists.deny_for, lists.escalation_targets)
+    merged = replace(lists, confirm_for=lists.confirm_for | bundle.confirm_for)
     return Grant(
         "scopes",
         user_id,

@@ -27,6 +27,7 @@ class Operation(StrEnum):
     CONFIRM = "confirm"
     RESOLVE = "resolve"
     LOOK_UP = "look_up"
+    SHOW_CALL = "show_call"
     READ_STATUS = "read_status"
     LIST_PROMPTS = "list_prompts"
     READ_RECEIPTS = "read_receipts"
@@ -46,6 +47,7 @@ _RIGHTS: Final[Mapping[Role, frozenset[Operation]]] = {
             Operation.CONFIRM,
             Operation.RESOLVE,
             Operation.LOOK_UP,
+            Operation.SHOW_CALL,
             Operation.READ_STATUS,
             Operation.LIST_PROMPTS,
             Operation.READ_RECEIPTS,

@@ -11,6 +11,7 @@ from allowly_authority.engine.limits import DAY_MS, MAX_CONTEXT_BYTES
 from allowly_authority.engine.values import NO_RULES, Authorization, Circumstances, Needs, Question
 from allowly_authority.wire.scalars import Dialect
 
+_NO_CONTEXT: Final = digest_of(canonical_json({}))
 _NOTHING: Final = Needs(prompts=False, usage=False, budget=False)
 
 
@@ -24,7 +25,9 @@ def question_of(
     """
     rules = authorization.rules.get(scope, NO_RULES) if authorization else NO_RULES
     bound = dialect == "actions" or rules.reads_context
-    digest = digest_of(canonical_json(asked.context)) if bound else ""
+    if not bound:
+        return Question(authorization_id, scope, asked.resource, "")
+    digest = digest_of(canonical_json(asked.context)) if asked.context else _NO_CONTEXT
     return Question(authorization_id, scope, asked.resource, digest)
 
 

@@ -20,7 +20,7 @@ from allowly_authority.wire.scalars import Dialect
 _LISTS = ("confirm_for", "escalate_for", "deny_for")
 _KNOWN = frozenset(
     {"scopes", *_LISTS, "escalation_targets", "metadata", "constraints", "actions", "budget_limit_micros"}
-    | {"policy", "bundle_id"}
+    | {"policy", "bundle_id", "quorum_for"}
 )
 
 
@@ -45,6 +45,7 @@ def rules_text(authorization: Authorization, metadata: Mapping[str, Any]) -> str
         "budget_limit_micros": authorization.budget_limit_micros,
         "policy": authorization.policy.as_json() if authorization.policy else None,
         "bundle_id": authorization.bundle_id,
+        "quorum_for": dict(authorization.quorum_for) or None,
     }
     return json.dumps({name: value for name, value in text.items() if value is not None})
 
@@ -105,7 +106,14 @@ def _fields(found: Mapping[str, Any]) -> dict[str, Any]:
         "budget_limit_micros": found.get("budget_limit_micros"),
         "policy": PolicyReference(**policy) if policy else None,
         "bundle_id": found.get("bundle_id"),
+        "quorum_for": _quorums(found.get("quorum_for", {})),
     }
+
+
+def _quorums(found: Mapping[str, Any]) -> dict[str, int]:
+    if not all(type(needed) is int and needed > 0 for needed in found.values()):
+        raise RuleFault(("quorum_for",), "must be numbers of people")
+    return dict(found)
 
 
 def _rules(found: Mapping[str, Any]) -> dict[str, ScopeRules]:

@@ -38,6 +38,7 @@ class Authorization:
         superseded_by: The authorization that took its place when it was revoked.
         policy: The edition that its rules come from; `None` where they were written inline.
         bundle_id: The bundle that its scopes come from.
+        quorum_for: How many people must approve an escalation, by scope; one where a scope is not named.
     """
 
     authorization_id: str
@@ -57,6 +58,7 @@ class Authorization:
     superseded_by: str | None = None
     policy: PolicyReference | None = None
     bundle_id: str | None = None
+    quorum_for: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,33 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Vote:
+    """One approval of a question that several people must approve.
+
+    Attributes:
+        principal_id: Whose key it came with.
+        name: Who that says it is; the same for all but the workspace key.
+    """
+
+    principal_id: str
+    name: str
+    at_ms: int
+    note: str | None = None
+
+    def is_of_the_same(self, other: Vote) -> bool:
+        """Tell whether both came from one person, as far as keys and names tell them apart."""
+        return self.principal_id == other.principal_id or self._person == other._person
+
+    def is_among(self, names: frozenset[str]) -> bool:
+        """Tell whether it came from one of these people."""
+        return not names.isdisjoint({self.principal_id, self.name, self._person})
+
+    @property
+    def _person(self) -> str:
+        return self.name.removeprefix("member:")
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A confirmation or an escalation on record.
 
@@ -114,6 +143,9 @@ class Prompt:
         resolved_by: Who answered; `None` for a confirmation that was answered with the workspace key.
         requested_by: Who sent the check that raised it; `None` where that was not recorded.
         quorum: How many people must approve before there is a grant.
+        note: What whoever answered said to it.
+        votes: Who has approved so far, where more than one must.
+        has_call: Whether whoever asks has handed the call in.
     """
 
     prompt_id: str
@@ -138,6 +170,23 @@ class Prompt:
     resolution_receipt_id: str | None = None
     requested_by: str | None = None
     quorum: int = 1
+    note: str | None = None
+    votes: tuple[Vote, ...] = ()
+    has_call: bool = False
+
+    @property
+    def approvals(self) -> int:
+        """How many people have approved."""
+        return (
+            len(self.votes) if self.quorum > 1 else int(self.kind == "escalate" and self.grant_expires_ms is not None)
+        )
+
+    @property
+    def approved_by(self) -> list[str]:
+        """Who has approved, in order."""
+        if self.quorum > 1:
+            return [vote.name for vote in self.votes]
+        return [self.resolved_by] if self.approvals and self.resolved_by is not None else []
 
     def state_at(self, now_ms: int) -> PromptState:
         """Return the state at a time: a pending question that ran out has expired."""

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from allowly_authority.receipts.jws import SignedReceipt, sign
     from allowly_authority.receipts.key_file import ReceiptKeyFile, ReceiptKeyFileError, receipt_keys_of
     from allowly_authority.receipts.keys import KeyRing, NoSigningKey, ReceiptKey
-    from allowly_authority.receipts.opening import RECEIPT_KEYS_VARIABLE, open_receipt_keys
+    from allowly_authority.receipts.opening import (
+        RECEIPT_KEYS_VARIABLE,
+        open_receipt_keys,
+        receipt_key_path,
+        refuse_lost_keys,
+    )
 
 _WHERE: Final = {
     "RECEIPT_KEYS_VARIABLE": "opening",
@@ -29,7 +34,9 @@ _WHERE: Final = {
     "SignedReceipt": "jws",
     "is_signable": "claims",
     "open_receipt_keys": "opening",
+    "receipt_key_path": "opening",
     "receipt_keys_of": "key_file",
+    "refuse_lost_keys": "opening",
     "sign": "jws",
 }
 
@@ -45,7 +52,9 @@ __all__ = [
     "SignedReceipt",
     "is_signable",
     "open_receipt_keys",
+    "receipt_key_path",
     "receipt_keys_of",
+    "refuse_lost_keys",
     "sign",
 ]
 

@@ -94,10 +94,16 @@ class ReceiptKeyFile:
         """Add a key, see `KeyRing.rotated`. A file cannot be shredded for sure: copies of it are yours to find.
 
         Raises:
-            ReceiptKeyFileError: The file cannot be used, or another process changes it at this moment.
+            ReceiptKeyFileError: The file cannot be used, is another user's, or another process changes it at this
+                moment.
             ReceiptError: The last key has not begun yet, or there is no room for another one.
         """
-        with self._alone():
+        with self._alone() as owner:
+            if owner != os.geteuid():
+                # The file that takes its place would be ours, and whoever signs with it could not read it any more.
+                raise ReceiptKeyFileError(
+                    f"The receipt keys {self._path} are another user's. Rotate them as that user."
+                )
             ring = self.ring().rotated(now_ms, compromised=compromised)
             try:
                 with _draft(self._path, ring) as draft:
@@ -108,8 +114,11 @@ class ReceiptKeyFile:
         return self.ring()
 
     @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Keep other processes from changing the file; whoever locked one that was replaced has lost."""
+    def _alone(self) -> Generator[int]:
+        """Keep other processes from changing the file; whoever locked one that was replaced has lost.
+
+        Gives the user whose file it is.
+        """
         busy = ReceiptKeyFileError(f"The receipt keys {self._path} are changed by another process. Try again.")
         descriptor = self._opened()
         try:
@@ -120,7 +129,7 @@ class ReceiptKeyFile:
                 raise busy from None
             if not same:
                 raise busy
-            yield
+            yield os.fstat(descriptor).st_uid
         finally:
             os.close(descriptor)
 

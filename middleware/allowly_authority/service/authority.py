@@ -7,16 +7,19 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from allowly_authority.engine import Authorization, Principal
-from allowly_authority.service import authorizations, budgets, bundles, keys, policies, prompts
+from allowly_authority.service import authorizations, behind, budgets, bundles, keys, policies, prompts
+from allowly_authority.service.asking_ahead import AHEAD_MS, ask_ahead
 from allowly_authority.service.checks import CheckRun, is_stateful
 from allowly_authority.service.clock import Clock
 from allowly_authority.service.explaining import explain_check
 from allowly_authority.service.holders import KeyHolders
 from allowly_authority.service.inbox import list_prompts, visible
 from allowly_authority.service.nonces import NonceMaker
+from allowly_authority.service.plain_checks import RememberedRules
 from allowly_authority.service.problems import not_found
 from allowly_authority.service.receipts import ReceiptKeys, list_receipts, read_receipt, with_signed_receipts
 from allowly_authority.service.streaming import Frame, PromptStream
@@ -38,6 +41,7 @@ from allowly_authority.wire.requests import (
     ResolveRequest,
     RevokeRequest,
     SettleRequest,
+    ShowCallRequest,
 )
 
 SWEEP_SECONDS: Final = 60.0
@@ -45,8 +49,6 @@ SWEEP_SECONDS: Final = 60.0
 
 MORE_SWEEP_SECONDS: Final = 1.0
 """The same, where the last run left some."""
-
-_MOST_REMEMBERED: Final = 4096
 
 ResultT = TypeVar("ResultT")
 _logger = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ class Authority:
         self._receipt_keys = receipt_keys
         self._watch = PromptWatch(database, self._now)
         self._holders = KeyHolders(database)
-        self._known: dict[str, Authorization] = {}
+        self._rules = RememberedRules(database, self._clock)
         self._next_sweep = 0.0
         self._sweep: asyncio.Task[None] | None = None
 
@@ -94,16 +96,13 @@ class Authority:
             sender: Who asks, as for all that follows.
             wait: Return signed receipts, where they can be signed.
         """
-        # A plain allow or deny opens nothing, so its record need not survive a loss of power.
-        stateful = is_stateful(await self._rules_of(request.authorization_id), request.names)
-
-        def change(db: Connection) -> dict[str, Any]:
-            authorization, latest_ms = records.find_authorization(db, request.authorization_id, lock=stateful)
-            now_ms = self._clock.now_ms(latest_ms)
-            run = CheckRun(request, idempotency_key, sender, self._nonces, self._base_url, now_ms)
-            return run.answer(db, authorization)
-
-        reply = await self._changed(change, durable=stateful)
+        remembered = await self._rules.find(request.authorization_id)
+        run = CheckRun(request, idempotency_key, sender, self._nonces, self._base_url, self._clock.now_ms(0))
+        reply = await self._rules.answer(run, remembered)
+        if reply is None:
+            reply = await self._check_on_record(run, remembered)
+        else:
+            self._remove_old_rows_if_due()
         if not wait or self._receipt_keys is None:
             return reply
         keys, base_url = self._receipt_keys, self._base_url
@@ -257,6 +256,14 @@ class Authority:
         """Read what a question is about."""
         return await self._read(lambda db, now: prompts.look_up(db, request, now))
 
+    async def show_call(self, request: ShowCallRequest) -> dict[str, Any]:
+        """Keep the call behind a question; `POST /v1/prompts/calls`."""
+        return await self._apply(lambda db, now: behind.show_call(db, request, now))
+
+    async def call_behind(self, prompt_id: str, sender: Principal) -> dict[str, Any]:
+        """Read the call behind a question, as far as the sender may see it."""
+        return await self._read(lambda db, _: behind.read_call(db, prompt_id, sender))
+
     async def prompts(self, query: PromptQuery, sender: Principal) -> dict[str, Any]:
         """Read a page of questions, as far as the sender may see them."""
         return await self._read(lambda db, now: list_prompts(db, query, sender, now))
@@ -309,16 +316,24 @@ class Authority:
         """Tell whether the database answers."""
         return await self._database.read(records.latest_time) >= 0
 
-    async def _rules_of(self, authorization_id: str) -> Authorization | None:
-        """The rules of an authorization, which never change; whether it was revoked is not told by this."""
-        known = self._known.get(authorization_id)
-        if known is None:
-            known, _ = await self._database.read(lambda db: records.find_authorization(db, authorization_id))
-            if known is not None:
-                if len(self._known) >= _MOST_REMEMBERED:
-                    self._known.clear()
-                self._known[authorization_id] = known
-        return known
+    async def _check_on_record(self, run: CheckRun, remembered: Authorization | None) -> dict[str, Any]:
+        """Decide on what is read in the same change that the decision becomes true with."""
+        # A plain allow or deny opens nothing, so its record need not survive a loss of power.
+        stateful = is_stateful(remembered, run.request.names)
+
+        def change(db: Connection) -> tuple[dict[str, Any], Authorization | None]:
+            at = replace(run, now_ms=self._clock.now_ms(0))
+            if stateful:
+                ask_ahead(db, at, remembered)
+            authorization, latest_ms = records.find_authorization(db, run.request.authorization_id, lock=stateful)
+            now_ms = self._clock.now_ms(latest_ms)
+            if latest_ms > at.now_ms or now_ms - at.now_ms > AHEAD_MS:
+                at = replace(run, now_ms=now_ms)
+            return at.answer(db, authorization), authorization
+
+        reply, found = await self._changed(change, durable=stateful)
+        self._rules.remember(found)
+        return reply
 
     async def _apply(self, change: Callable[[Connection, int], ResultT]) -> ResultT:
         return await self._changed(lambda db: change(db, self._now(db)))
@@ -327,10 +342,13 @@ class Authority:
         result = await self._database.apply(change, durable=durable)
         if durable:
             self._watch.touch()
+        self._remove_old_rows_if_due()
+        return result
+
+    def _remove_old_rows_if_due(self) -> None:
         loop = asyncio.get_running_loop()
         if loop.time() >= self._next_sweep and self._sweep is None:
             self._sweep = loop.create_task(self._remove_old_rows())
-        return result
 
     async def _remove_old_rows(self) -> None:
         more = False

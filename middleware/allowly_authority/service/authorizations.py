@@ -8,6 +8,7 @@ from allowly_authority.engine import Authorization, Grant, Principal, RuleFault,
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.bundles import grant_of_named_bundle
 from allowly_authority.service.idempotency import Repeatable
+from allowly_authority.service.paging import beginning_of
 from allowly_authority.service.policies import grant_of_policy
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.service.receipts import Subject, pending_receipt, record
@@ -197,10 +198,7 @@ def list_authorizations(connection: Connection, query: AuthorizationQuery, now_m
     Raises:
         ApiProblem: 422, the cursor is of another list.
     """
-    try:
-        after = query.after()
-    except ValueError as error:
-        raise invalid(("query.cursor", str(error))) from None
+    after = beginning_of(query)
     found = listing.list_authorizations(
         connection,
         (after.at_ms, after.identifier) if after else listing.NEWEST,

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from allowly_authority.engine import Bundle, Grant, Principal, RuleFault, grant_of_bundle
 from allowly_authority.service.idempotency import Repeatable
-from allowly_authority.service.problems import conflict, invalid, not_found
+from allowly_authority.service.paging import beginning_of
+from allowly_authority.service.problems import conflict, not_found
 from allowly_authority.store import bundles
 from allowly_authority.store.bundles import StoredBundle
 from allowly_authority.store.port import Connection
@@ -65,10 +66,7 @@ def list_bundles(connection: Connection, query: BundleQuery) -> dict[str, Any]:
     Raises:
         ApiProblem: 422, the cursor is of another list.
     """
-    try:
-        after = query.after()
-    except ValueError as error:
-        raise invalid(("query.cursor", str(error))) from None
+    after = beginning_of(query)
     found = bundles.list_bundles(connection, after.identifier if after else "", query.limit + 1)
     shown = found[: query.limit]
     last = After(0, shown[-1].bundle_id) if len(found) > query.limit else None

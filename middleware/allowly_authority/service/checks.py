@@ -70,13 +70,14 @@ class CheckRun:
             ApiProblem: 422, the rules need something that the request does not say; 409, the idempotency key was
                 used for another request, and the rules alone do not decide this one.
         """
-        faults = faults_in(authorization, self.request.names, self.request.dialect, self.asked)
+        asked = self.asked
+        faults = faults_in(authorization, self.request.names, self.request.dialect, asked)
         if faults:
             raise invalid(*faults)
         key = self.idempotency_key if is_stateful(authorization, self.request.names) else None
         repeatable = Repeatable("check", key, b"" if key is None else self._request_bytes())
         reply = repeatable.earlier_reply(connection, self.now_ms)
-        if reply is not None and self._still_holds(authorization, reply):
+        if reply is not None and self._still_holds(authorization, reply, asked):
             return self._with_nonces(connection, reply, {})
         opened: dict[str, Prompt] = {}
         fresh = {
@@ -86,7 +87,9 @@ class CheckRun:
             "authorization_expires_at": format_timestamp(authorization.expires_ms) if authorization else None,
             "policy_version": POLICY_VERSION,
             "engine_version": ENGINE_VERSION,
-            "results": {name: self._result(connection, authorization, name, opened) for name in self.request.names},
+            "results": {
+                name: self._result(connection, authorization, name, asked, opened) for name in self.request.names
+            },
         }
         if reply is None:
             repeatable.keep(connection, fresh, self.now_ms)
@@ -105,18 +108,23 @@ class CheckRun:
     def _request_bytes(self) -> bytes:
         return canonical_json(self.request.model_dump()).encode()
 
-    def _still_holds(self, authorization: Authorization | None, reply: dict[str, Any]) -> bool:
+    def _still_holds(self, authorization: Authorization | None, reply: dict[str, Any], asked: Circumstances) -> bool:
         """A stored allow counts for as long as nothing in the rules refuses it."""
         names = [name for name, result in reply["results"].items() if result["decision"] == "allow"]
-        refusals = [refusal(authorization, name, self.request.dialect, self.now_ms, asked=self.asked) for name in names]
+        refusals = [refusal(authorization, name, self.request.dialect, self.now_ms, asked=asked) for name in names]
         return not any(refusals)
 
     def _result(
-        self, connection: Connection, authorization: Authorization | None, name: str, opened: dict[str, Prompt]
+        self,
+        connection: Connection,
+        authorization: Authorization | None,
+        name: str,
+        asked: Circumstances,
+        opened: dict[str, Prompt],
     ) -> dict[str, Any]:
-        question = question_of(authorization, self.request.authorization_id, name, self.request.dialect, self.asked)
+        question = question_of(authorization, self.request.authorization_id, name, self.request.dialect, asked)
         standing = standing_of(connection, authorization, question, self.now_ms)
-        verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms, asked=self.asked)
+        verdict = decide(authorization, name, self.request.dialect, standing, self.now_ms, asked=asked)
         receipt_id = new_id("rcp")
         use_up(connection, question, verdict, receipt_id, self.now_ms)
         prompt = verdict.prompt
@@ -183,6 +191,7 @@ class CheckRun:
             source_receipt_id=receipt_id,
             nonce_salt=salt,
             requested_by=self.sender.principal_id,
+            quorum=1 if confirm else verdict.quorum,
         )
         hashed = None if salt is None else nonce_hash(self.nonces.nonce(salt))
         records.insert_prompt(connection, prompt, question.binding, hashed)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from allowly_authority.service.problems import conflict
-from allowly_authority.store import records
+from allowly_authority.store import queries, records
 from allowly_authority.store.port import Connection
 from allowly_authority.store.retention import REPLY_LIFE_MS
 
@@ -50,6 +50,15 @@ class Repeatable:
             raise conflict("This Idempotency-Key was used for a different request.")
         reply: dict[str, Any] = json.loads(text)
         return reply
+
+    def ask_ahead(self, connection: Connection, now_ms: int) -> None:
+        """Send for the earlier reply together with what else is asked ahead. It is read in its turn."""
+        if self.key is not None:
+            key_hash = _hash(self.key.encode())
+            connection.take_turns(self.endpoint.encode() + key_hash)
+            connection.ahead(
+                queries.FIND_REPLY, endpoint=self.endpoint, key_hash=key_hash, after=now_ms - REPLY_LIFE_MS
+            )
 
     def keep(self, connection: Connection, reply: dict[str, Any], now_ms: int) -> None:
         """Keep a reply, in the same transaction as what it tells of."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from allowly_authority.engine import Principal
 from allowly_authority.identifiers import new_id
 from allowly_authority.service.idempotency import Repeatable
+from allowly_authority.service.paging import beginning_of
 from allowly_authority.service.problems import conflict, invalid, not_found
 from allowly_authority.store import keys
 from allowly_authority.store.keys import StoredKey, key_hash
@@ -76,10 +77,7 @@ def list_keys(connection: Connection, query: KeyQuery, now_ms: int) -> dict[str,
     Raises:
         ApiProblem: 422, the cursor is of another list.
     """
-    try:
-        after = query.after()
-    except ValueError as error:
-        raise invalid(("query.cursor", str(error))) from None
+    after = beginning_of(query)
     found = keys.list_keys(
         connection,
         (after.at_ms, after.identifier) if after else keys.NEWEST,
@@ -98,6 +96,8 @@ def item_of(key: StoredKey) -> dict[str, Any]:
         key.key_id,
         key.principal,
         created_ms=key.created_ms,
+        created_by=key.created_by,
         expires_ms=key.expires_ms,
         revoked_ms=key.revoked_ms,
+        revoked_by=key.revoked_by,
     )

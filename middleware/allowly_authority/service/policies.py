@@ -7,7 +7,8 @@ from typing import Any
 
 from allowly_authority.engine import Grant, Principal, RuleFault, grant_of_edition
 from allowly_authority.service.idempotency import Repeatable
-from allowly_authority.service.problems import conflict, invalid, not_found
+from allowly_authority.service.paging import beginning_of
+from allowly_authority.service.problems import conflict, not_found
 from allowly_authority.store import editions
 from allowly_authority.store.editions import Edition
 from allowly_authority.store.port import Connection
@@ -74,10 +75,7 @@ def list_policies(connection: Connection, query: PolicyQuery) -> dict[str, Any]:
     Raises:
         ApiProblem: 422, the cursor is of another list.
     """
-    try:
-        after = query.after()
-    except ValueError as error:
-        raise invalid(("query.cursor", str(error))) from None
+    after = beginning_of(query)
     found = editions.list_policies(connection, after.identifier if after else "", query.limit + 1)
     shown = found[: query.limit]
     # Names alone tell where a page ends: a new edition does not move a policy.

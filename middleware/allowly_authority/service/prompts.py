@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from allowly_authority.engine import Escalated, Operation, Principal, Prompt, may, resolver_of
+from allowly_authority.engine import Escalated, Operation, Principal, Prompt, Vote, may, resolver_of
 from allowly_authority.identifiers import new_id
+from allowly_authority.service.behind import asked_about
 from allowly_authority.service.idempotency import Repeatable
 from allowly_authority.service.nonces import nonce_hash
 from allowly_authority.service.problems import conflict, escalation_gone, gone, not_found, refused
@@ -75,6 +76,8 @@ def resolve(
 ) -> dict[str, Any]:
     """Record what the approver decided, once; the same again is answered without a receipt.
 
+    Where several people must approve, each approval is recorded; the last one lets the call through.
+
     Raises:
         ApiProblem: 403 it is for somebody else, or approved by who asked; 404 unknown, 409 resolved
             differently, 410 expired or cancelled, 422 resolved in the name of somebody else.
@@ -87,32 +90,50 @@ def resolve(
     refusal = may(sender, Operation.RESOLVE, escalated)
     if refusal is not None:
         raise refused(refusal)
+    vote = Vote(sender.principal_id, resolver_of(sender, request.resolved_by), now_ms, request.note)
+    # Behind the lock of `_requesters`, so that no other approval comes in between.
+    present = earlier if earlier.quorum == 1 else records.find_prompt(connection, escalation_id) or earlier
+    if request.resolution == "approved" and any(vote.is_of_the_same(other) for other in present.votes):
+        return _resolved_before(connection, escalation_id, request, now_ms, voted=True)
+    # Whoever has asked since does not count any more.
+    others = tuple(other for other in present.votes if not other.is_among(requesters))
     receipt_id = new_id("rcp")
     prompt = records.resolve_escalation(
         connection,
         escalation_id,
-        approved=request.resolution == "approved",
-        resolved_by=resolver_of(sender, request.resolved_by),
+        state=_state_after(len(others), present.quorum, request),
+        resolved_by=vote.name,
         note=request.note,
         receipt_id=receipt_id,
         now_ms=now_ms,
+        before=present.votes,
+        votes=(*others, vote) if request.resolution == "approved" and present.quorum > 1 else present.votes,
     )
     if prompt is not None:
-        _record(connection, prompt, receipt_id, request.resolution, sender=sender, now_ms=now_ms, note=request.note)
-        return _resolution(prompt, pending_receipt(receipt_id, now_ms, base_url))
+        _record(connection, prompt, receipt_id, request.resolution, by=vote, sender=sender, now_ms=now_ms)
+        return _resolution(prompt, pending_receipt(receipt_id, now_ms, base_url), now_ms)
     return _resolved_before(connection, escalation_id, request, now_ms)
 
 
+def _state_after(approvals: int, quorum: int, request: ResolveRequest) -> Literal["approved", "rejected", "pending"]:
+    """Return how an escalation stands after an answer: one no ends it, every yes but the last leaves it open."""
+    if request.resolution == "rejected":
+        return "rejected"
+    return "approved" if approvals + 1 >= quorum else "pending"
+
+
 def _resolved_before(
-    connection: Connection, escalation_id: str, request: ResolveRequest, now_ms: int
+    connection: Connection, escalation_id: str, request: ResolveRequest, now_ms: int, *, voted: bool = False
 ) -> dict[str, Any]:
     # Read again: it may have been open a moment ago, and somebody else won.
     prompt = records.find_prompt(connection, escalation_id)
+    if voted and prompt is not None and prompt.state_at(now_ms) == "pending":
+        return _resolution(prompt, None, now_ms)
     if prompt is None or prompt.resolved_ms is None:
         raise escalation_gone()
     if _choice(prompt, now_ms) != request.resolution:
         raise conflict("The escalation was resolved differently.")
-    return _resolution(prompt, None)
+    return _resolution(prompt, None, now_ms)
 
 
 def _requesters(connection: Connection, prompt: Prompt) -> frozenset[str]:
@@ -126,12 +147,14 @@ def _requesters(connection: Connection, prompt: Prompt) -> frozenset[str]:
     return records.find_askers(connection, prompt.prompt_id).union(named, first)
 
 
-def _resolution(prompt: Prompt, receipt: dict[str, Any] | None) -> dict[str, Any]:
+def _resolution(prompt: Prompt, receipt: dict[str, Any] | None, now_ms: int) -> dict[str, Any]:
     return {
         "escalation_id": prompt.prompt_id,
-        "status": _choice(prompt, prompt.resolved_ms or 0),
+        "status": _choice(prompt, prompt.resolved_ms or now_ms),
         "resolved_by": prompt.resolved_by,
         "resolved_at": _time(prompt.resolved_ms),
+        "approvals": prompt.approvals,
+        "approvals_needed": prompt.quorum,
         "receipt": receipt,
     }
 
@@ -159,7 +182,15 @@ def read_status(connection: Connection, prompt_id: str, kind: str, now_ms: int) 
         "authority_status": _authority(prompt, now_ms),
     }
     if kind == "escalate":
-        return {"escalation_id": prompt_id, **body, "consumed_at": _time(prompt.consumed_ms)}
+        return {
+            "escalation_id": prompt_id,
+            **body,
+            "consumed_at": _time(prompt.consumed_ms),
+            "resolved_by": prompt.resolved_by,
+            "note": prompt.note,
+            "approvals": prompt.approvals,
+            "approvals_needed": prompt.quorum,
+        }
     return {
         "confirmation_id": prompt_id,
         **body,
@@ -174,12 +205,7 @@ def look_up(connection: Connection, request: LookupRequest, now_ms: int) -> dict
     Raises:
         ApiProblem: 404 with the code `prompt_not_found`: this authority never issued it.
     """
-    if request.nonce is not None:
-        prompt = records.find_prompt_by_nonce(connection, nonce_hash(request.nonce))
-    else:
-        prompt = records.find_prompt(connection, request.escalation_id or "")
-    if prompt is None or (request.escalation_id is not None and prompt.kind != "escalate"):
-        raise not_found("prompt_not_found")
+    prompt = asked_about(connection, request)
     revoked = prompt.revoked_ms is not None and prompt.state == "approved"
     return {
         "kind": prompt.kind,
@@ -190,6 +216,9 @@ def look_up(connection: Connection, request: LookupRequest, now_ms: int) -> dict
         "expires_at": format_timestamp(prompt.expires_ms),
         "escalation_to": prompt.escalation_to,
         "resolved_by": prompt.resolved_by,
+        "note": prompt.note,
+        "approvals": prompt.approvals,
+        "approvals_needed": prompt.quorum,
         "now": format_timestamp(now_ms),
     }
 
@@ -225,17 +254,19 @@ def _record(
     *,
     sender: Principal,
     now_ms: int,
-    note: str | None = None,
+    by: Vote | None = None,
 ) -> None:
     subject = "confirmation" if prompt.kind == "confirm" else "escalation"
     authorization, _ = records.find_authorization(connection, prompt.authorization_id)
     told = {
         f"{subject}_id": prompt.prompt_id,
         "action": prompt.scope,
-        "status": word,
+        "status": word if prompt.state != "pending" else "pending",
+        "approvals": prompt.approvals if prompt.quorum > 1 else None,
+        "approvals_needed": prompt.quorum if prompt.quorum > 1 else None,
         "escalation_to": prompt.escalation_to,
-        "resolved_by": prompt.resolved_by,
-        "note": note,
+        "resolved_by": prompt.resolved_by if by is None else by.name,
+        "note": None if by is None else by.note,
         "grant_id": prompt.grant_id,
         "grant_expires_at": _time(prompt.grant_expires_ms),
     }

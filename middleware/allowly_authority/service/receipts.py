@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from allowly_authority.binding import canonical_json, digest_of
 from allowly_authority.engine import Authorization, receipt_json
 from allowly_authority.identifiers import new_id
-from allowly_authority.service.problems import invalid, not_found
+from allowly_authority.service.paging import beginning_of
+from allowly_authority.service.problems import not_found
 from allowly_authority.store import receipts as stored
 from allowly_authority.store import records
 from allowly_authority.store.port import Connection
@@ -198,10 +199,7 @@ def list_receipts(connection: Connection, query: ReceiptQuery) -> dict[str, Any]
     Raises:
         ApiProblem: 422, the cursor is of another list.
     """
-    try:
-        after = query.after()
-    except ValueError as error:
-        raise invalid(("query.cursor", str(error))) from None
+    after = beginning_of(query)
     found = stored.list_receipts(
         connection,
         authorization_id=query.authorization_id,

@@ -53,6 +53,8 @@ _PER_LOOK: Final = 500
 _PER_BATCH: Final = 100
 _NAMES: Final = {
     "pending": "created",
+    "voted": "voted",
+    "call_given": "call_given",
     "approved": "resolved",
     "rejected": "resolved",
     "consumed": "consumed",
@@ -90,7 +92,7 @@ class Event:
     """What became of a question.
 
     Attributes:
-        name: "created", "resolved", "consumed", "cancelled" or "expired".
+        name: "created", "call_given", "voted", "resolved", "consumed", "cancelled" or "expired".
         listed: The question as it stands now, which may be further.
         position: What whoever has read this has read.
     """

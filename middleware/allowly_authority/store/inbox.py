@@ -59,12 +59,14 @@ class Filters:
     """Which questions are asked for. Each that is `None` leaves nothing out.
 
     Attributes:
-        addressees: Escalations to one of these names only.
+        addressees: Escalations to one of these names only; to a single one where `authorizations` is given.
+        authorizations: Those of these authorizations only.
     """
 
     addressees: frozenset[str] | None = None
     kind: PromptKind | None = None
     authorization_id: str | None = None
+    authorizations: frozenset[str] | None = None
 
     def show(self, prompt: Prompt) -> bool:
         """Tell whether a question is among them."""
@@ -72,10 +74,13 @@ class Filters:
             (self.addressees is None or prompt.escalation_to in self.addressees)
             and self.kind in {None, prompt.kind}
             and self.authorization_id in {None, prompt.authorization_id}
+            and (self.authorizations is None or prompt.authorization_id in self.authorizations)
         )
 
     def sources(self) -> list[tuple[Source, dict[str, str]]]:
         """Return the indexes whose ranges hold all of them, and the rest of the conditions there."""
+        if self.authorizations is not None:
+            return self._of_authorizations(self.authorizations)
         if self.addressees is not None:
             if self.kind == "confirm":
                 return []  # they are addressed to nobody
@@ -85,6 +90,13 @@ class Filters:
             more = {} if self.kind is None else {"kind": self.kind}
             return [("authorization", {"authorization_id": self.authorization_id, **more})]
         return [("kind", {"kind": kind}) for kind in (get_args(PromptKind) if self.kind is None else (self.kind,))]
+
+    def _of_authorizations(self, authorizations: frozenset[str]) -> list[tuple[Source, dict[str, str]]]:
+        more: dict[str, str] = {} if self.kind is None else {"kind": self.kind}
+        for addressee in self.addressees or ():
+            more["addressee"] = addressee
+        some = authorizations if self.authorization_id is None else authorizations & {self.authorization_id}
+        return [("authorization", {"authorization_id": one, **more}) for one in sorted(some)]
 
 
 @dataclass(frozen=True, slots=True)

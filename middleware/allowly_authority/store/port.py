@@ -34,6 +34,18 @@ class Connection(Protocol):
         """Run a statement whose result nobody needs. It may be sent along with the next one."""
         ...
 
+    def ahead(self, statement: Statement, /, **values: Any) -> None:
+        """Say that a query will be run, with these values, before anything is changed.
+
+        Where the way to the database is long it is sent along with what comes next, and its result kept until the
+        query is run. Any other statement in between makes this void, so that nothing is ever read too early.
+
+        Args:
+            statement: A query that changes nothing.
+            values: One for each placeholder.
+        """
+        ...
+
     def take_turns(self, name: bytes) -> None:
         """Let no other change that names the same go on until this one has ended.
 
@@ -74,6 +86,18 @@ class Database(Protocol):
             StoreBusy: The database was held too long.
             StoreUncertain: The connection was lost while the change was being committed.
             StoreError: The database failed; nothing of the change is kept.
+        """
+        ...
+
+    async def apply_one(self, statement: Statement, /, **values: Any) -> tuple[Any, ...] | None:
+        """Run a change of one statement, and return its first row once it is committed.
+
+        It takes one turn to the database and back. It survives the end of the process, and not a loss of power. It
+        may have been run twice where the connection was lost, so it must be one that opens nothing and uses nothing up.
+
+        Raises:
+            StoreBusy: The database was held too long.
+            StoreError: The database failed.
         """
         ...
 

@@ -1,8 +1,10 @@
 """PostgreSQL: a few threads, each with a connection of its own.
 
 Each change runs in one transaction at READ COMMITTED. What needs no answer is sent along with what comes
-next: opening a transaction with its first read, and the receipt with the commit. So a change takes one
-round trip for each question that it asks, and one more to end.
+next: opening a transaction with its first read, the receipt with the commit, and queries that were asked ahead
+with each other. So a change takes one round trip for each question whose answer the next one hangs on, and one
+more to end. At READ COMMITTED each statement sees what was committed before it began, so that what is sent at once
+reads no less than what is sent one by one: a query behind a lock waits for the lock, and then reads.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ MAX_TRIES: Final = 5
 
 ResultT = TypeVar("ResultT")
 
+_Cursor = psycopg.Cursor[tuple[Any, ...]]
+
 _RACED: Final = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
@@ -52,34 +56,54 @@ class PostgresConnection:
         answered: Whether the server has answered anything yet.
     """
 
-    __slots__ = ("_link", "answered")
+    __slots__ = ("_ahead", "_in_pipeline", "_link", "_turns", "answered")
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, in_pipeline: bool = False) -> None:
         self._link = link
+        self._in_pipeline = in_pipeline
+        self._ahead: dict[tuple[Any, ...], _Cursor] = {}
+        self._turns: set[int] = set()
         self.answered = False
 
     def row(self, statement: Statement, /, **values: Any) -> tuple[Any, ...] | None:
         """Run a statement and return its first row, if it has one."""
-        found = self._executed(statement, values).fetchone()
+        found = self._asked(statement, values).fetchone()
         self.answered = True
         return found
 
     def rows(self, statement: Statement, /, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement and return all its rows."""
-        found = self._executed(statement, values).fetchall()
+        found = self._asked(statement, values).fetchall()
         self.answered = True
         return found
 
     def run(self, statement: Statement, /, **values: Any) -> None:
         """Run a statement whose result nobody needs; if it fails, so does what comes next."""
+        self._ahead.clear()
         self._executed(statement, values)
+
+    def ahead(self, statement: Statement, /, **values: Any) -> None:
+        """Send a query along with what comes next; outside of a pipeline there is nothing to gain."""
+        if self._in_pipeline:
+            self._ahead[_name(statement, values)] = self._executed(statement, values)
 
     def take_turns(self, name: bytes) -> None:
         """Let no other change that names the same go on until this one has ended."""
         number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
-        self._link.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+        if number not in self._turns:
+            self._turns.add(number)
+            self._ahead.clear()
+            self._link.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
 
-    def _executed(self, statement: Statement, values: dict[str, Any]) -> psycopg.Cursor[tuple[Any, ...]]:
+    def _asked(self, statement: Statement, values: dict[str, Any]) -> _Cursor:
+        sent = self._ahead.pop(_name(statement, values), None) if self._ahead else None
+        if sent is not None:
+            return sent
+        # This one may change what was read ahead, or was only to be read after it.
+        self._ahead.clear()
+        return self._executed(statement, values)
+
+    def _executed(self, statement: Statement, values: dict[str, Any]) -> _Cursor:
         form = statement.form("postgresql")
         return self._link.execute(form.sql.encode(), form.arguments(values))
 
@@ -138,6 +162,16 @@ class PostgresDatabase:
             StoreError: The database failed; nothing of the change is kept.
         """
         return await self._on_thread(lambda link: _committed(link, change, durable=durable))
+
+    async def apply_one(self, statement: Statement, /, **values: Any) -> tuple[Any, ...] | None:
+        """Run a change of one statement, in one round trip; it need not survive a loss of power.
+
+        Raises:
+            StoreBusy: No connection became free in time, or others held the database too long.
+            StoreError: The database failed.
+        """
+        # Outside of a pipeline and of a transaction: what is committed with a statement needs no COMMIT of its own.
+        return await self._on_thread(lambda link: PostgresConnection(link).row(statement, **values))
 
     async def _on_thread(self, work: Callable[[Link], ResultT]) -> ResultT:
         loop = asyncio.get_running_loop()
@@ -204,6 +238,10 @@ def _committed(link: Link, change: Callable[[Connection], ResultT], *, durable: 
     return run.result
 
 
+def _name(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
+    return statement, frozenset(values.items())
+
+
 class _Run(Generic[ResultT]):
     """One change in a pipeline: from BEGIN to COMMIT, or to the first problem.
 
@@ -224,7 +262,7 @@ class _Run(Generic[ResultT]):
             self._link.execute("BEGIN")
             if not self._durable:
                 self._link.execute("SET LOCAL synchronous_commit = off")
-            connection = PostgresConnection(self._link)
+            connection = PostgresConnection(self._link, in_pipeline=True)
             self.result = self._change(connection)
             if not connection.answered:
                 # A connection that died while it idled must be found out before COMMIT is sent.

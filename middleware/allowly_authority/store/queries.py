@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from allowly_authority.store.statements import Statement, first, given, insertion, pick, word
 from allowly_authority.store.tables import (
@@ -26,7 +28,7 @@ PROMPT_COLUMNS: Final = pick(
     prompts,
     "prompt_id kind dialect authorization_id scope resource state created_ms expires_ms single_use escalation_to "
     "source_receipt_id nonce_salt resolved_ms resolved_by grant_id grant_expires_ms consumed_ms revoked_ms "
-    "resolution_receipt_id requested_by",
+    "resolution_receipt_id requested_by quorum note votes has_call",
 )
 """The columns of a prompt, in the order of the fields of `Prompt`."""
 _NOW: Final = given("now")
@@ -102,7 +104,7 @@ EXPIRE_ESCALATION: Final = Statement(
 INSERT_PROMPT: Final = insertion(
     prompts,
     "prompt_id kind dialect authorization_id scope resource binding state created_ms expires_ms single_use "
-    "escalation_to nonce_hash nonce_salt source_receipt_id requested_by",
+    "escalation_to nonce_hash nonce_salt source_receipt_id requested_by quorum",
 )
 COUNT_PENDING: Final = Statement(
     sa.select(sa.func.count()).where(
@@ -140,9 +142,12 @@ RESOLVE_ESCALATION: Final = Statement(
     sa.update(prompts)
     .values(
         state=given("chosen", sa.Text),
-        resolved_ms=_NOW,
+        # An approval that is not the last one leaves the question open.
+        resolved_ms=sa.case((given("chosen", sa.Text) != word("pending"), _NOW)),
         resolved_by=given("by", sa.Text),
         note=given("text", sa.Text),
+        votes=given("votes", sa.Text),
+        told_ms=_NOW,
         grant_expires_ms=sa.case((given("chosen", sa.Text) == word("approved"), prompts.c.expires_ms)),
         resolution_receipt_id=given("receipt", sa.Text),
     )
@@ -151,6 +156,8 @@ RESOLVE_ESCALATION: Final = Statement(
         prompts.c.kind == word("escalate"),
         prompts.c.state == word("pending"),
         prompts.c.expires_ms > _NOW,
+        # Two approvals at once are two, or the later one begins again; none is written over.
+        prompts.c.votes == given("votes_before", sa.Text),
     )
     .returning(*PROMPT_COLUMNS)
 )
@@ -246,11 +253,60 @@ ARCHIVE_POLICY: Final = Statement(
 
 # ---- receipts
 
-INSERT_RECEIPT: Final = insertion(
-    receipts,
+
+class MayBeLost(sa.ColumnElement[bool]):
+    """Is true, and lets the commit of the statement's own transaction not wait for the disk.
+
+    In SQLite this belongs to the connection, and is set there. In PostgreSQL it would take a transaction around the
+    statement, and with it three times as long.
+    """
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+
+@compiles(MayBeLost)
+def _true(element: MayBeLost, compiler: SQLCompiler, **options: object) -> str:  # noqa: ARG001 - as SQLAlchemy calls it
+    return "1 = 1"
+
+
+@compiles(MayBeLost, "postgresql")
+def _not_forced(element: MayBeLost, compiler: SQLCompiler, **options: object) -> str:  # noqa: ARG001 - the same
+    return "set_config('synchronous_commit', 'off', true) = 'off'"
+
+
+_RECEIPT: Final = (
     "receipt_id issued_ms event decision reason authorization_id scope resource session_id prompt_id user_id claims "
-    "principal_id",
+    "principal_id"
 )
+INSERT_RECEIPT: Final = insertion(receipts, _RECEIPT)
+_RECORD: Final = sa.select(sa.func.coalesce(_LATEST.scalar_subquery(), sa.literal_column("0")).label("at_ms")).subquery(
+    "record"
+)
+INSERT_RECEIPT_IF_AS_KNOWN: Final = Statement(
+    sa.insert(receipts)
+    .from_select(
+        _RECEIPT.split(),
+        sa.select(
+            *(
+                # The time of the record, where another process was ahead.
+                sa.case((_RECORD.c.at_ms > given("issued_ms"), _RECORD.c.at_ms), else_=given("issued_ms"))
+                if column.name == "issued_ms"
+                else given(column.name, sa.Text)
+                for column in pick(receipts, _RECEIPT)
+            )
+        )
+        .select_from(sa.join(authorizations, _RECORD, sa.true()))
+        .where(
+            authorizations.c.authorization_id == given("authorization_id", sa.Text),
+            authorizations.c.revoked_ms.is_not_distinct_from(given("known_revoked_ms")),
+            _RECORD.c.at_ms < given("holds_until_ms"),
+            MayBeLost(),
+        ),
+    )
+    .returning(receipts.c.issued_ms)
+)
+"""The same where the authorization still stands as it is known, and the record is not past a time; else no row."""
 LATEST_TIME: Final = Statement(_LATEST)
 
 # ---- replies under an idempotency key

@@ -11,7 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from allowly_authority.store.port import Connection
-from allowly_authority.store.statements import Statement, given, pick
+from allowly_authority.store.statements import Statement, first, given, pick
 from allowly_authority.store.tables import receipts
 
 
@@ -65,6 +65,8 @@ LIST_OF_AUTHORIZATION: Final = Statement(_PAGE.where(_OF_AUTHORIZATION))
 LIST_OF_USER: Final = Statement(_PAGE.where(_OF_USER))
 LIST_OF_BOTH: Final = Statement(_PAGE.where(_OF_AUTHORIZATION, _OF_USER))
 
+_SIGNABLE: Final = Statement(first(sa.select(receipts.c.seq).where(receipts.c.claims.is_not(None))))
+
 NEWEST: Final = 2**53
 """Above the number of every receipt."""
 
@@ -95,3 +97,8 @@ def list_receipts(
         (True, True): LIST_OF_BOTH,
     }[authorization_id is not None, user_id is not None]
     return [StoredReceipt(*row) for row in connection.rows(statement, before=before, most=most, **filters)]
+
+
+def has_signable(connection: Connection) -> bool:
+    """Tell whether any receipt on record can be signed, and so may have been."""
+    return connection.row(_SIGNABLE) is not None

@@ -5,8 +5,9 @@ Times are milliseconds since 1970.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from allowly_authority.engine import (
     Authorization,
@@ -14,6 +15,7 @@ from allowly_authority.engine import (
     Question,
     RuleFault,
     Standing,
+    Vote,
     read_authorization,
     rules_text,
 )
@@ -23,7 +25,9 @@ from allowly_authority.store.port import Connection
 from allowly_authority.store.schema import StoreError
 
 _SINGLE_USE: Final = 9
-"""Which of a prompt's columns is a truth value, kept as 0 or 1."""
+_VOTES: Final = -2
+_HAS_CALL: Final = -1
+"""Which of a prompt's columns are truth values, kept as 0 or 1, and which is JSON."""
 
 
 # ---- authorizations
@@ -163,6 +167,7 @@ def insert_prompt(connection: Connection, prompt: Prompt, binding: str, nonce_ha
         nonce_salt=prompt.nonce_salt,
         source_receipt_id=prompt.source_receipt_id,
         requested_by=prompt.requested_by,
+        quorum=prompt.quorum,
     )
 
 
@@ -205,21 +210,38 @@ def resolve_escalation(
     connection: Connection,
     escalation_id: str,
     *,
-    approved: bool,
+    state: Literal["approved", "rejected", "pending"],
     resolved_by: str,
     note: str | None,
     receipt_id: str,
     now_ms: int,
+    before: tuple[Vote, ...] = (),
+    votes: tuple[Vote, ...] = (),
 ) -> Prompt | None:
-    """Answer an escalation, once; `None` where it is unknown, expired, answered or cancelled."""
+    """Answer an escalation, once; `None` where it is unknown, expired, answered or cancelled.
+
+    Args:
+        connection: Inside of a change.
+        escalation_id: Which one.
+        state: "pending" for an approval that others must join.
+        resolved_by: Who answers.
+        note: What they say to it.
+        receipt_id: Of the answer.
+        now_ms: When.
+        before: The approvals that this answer knows of. With others on record nothing is changed.
+        votes: The approvals that there are then.
+    """
+    done = state != "pending"
     row = connection.row(
         queries.RESOLVE_ESCALATION,
-        chosen="approved" if approved else "rejected",
+        chosen=state,
         now=now_ms,
-        by=resolved_by,
-        text=note,
-        receipt=receipt_id,
+        by=resolved_by if done else None,
+        text=note if done else None,
+        receipt=receipt_id if done else None,
         prompt_id_=escalation_id,
+        votes_before=_votes_text(before),
+        votes=_votes_text(votes),
     )
     return _prompt_or_none(row)
 
@@ -247,7 +269,14 @@ def prompt_of(row: tuple[Any, ...]) -> Prompt:
     """Return the prompt of a row of `queries.PROMPT_COLUMNS`."""
     values = list(row)
     values[_SINGLE_USE] = bool(values[_SINGLE_USE])
+    values[_HAS_CALL] = bool(values[_HAS_CALL])
+    # Nearly every question needs one person.
+    values[_VOTES] = () if values[_VOTES] == "[]" else tuple(Vote(*vote) for vote in json.loads(values[_VOTES]))
     return Prompt(*values)
+
+
+def _votes_text(votes: tuple[Vote, ...]) -> str:
+    return json.dumps([[vote.principal_id, vote.name, vote.at_ms, vote.note] for vote in votes])
 
 
 # ---- receipts

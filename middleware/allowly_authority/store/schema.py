@@ -191,13 +191,46 @@ _PROBE: Final = (
     "INSERT INTO probes (name, at_ms) VALUES ('ready', 0)",
 )
 
-MIGRATIONS: Final = (_FIRST, _RETENTION, _CONSTRAINTS, _BUDGETS, _POLICIES, _PRINCIPALS, _RECEIPTS, _INBOX, _PROBE)
+_BEHIND: Final = (
+    # The call behind a question, as whoever asks handed it in; the resource of the question proves it.
+    """CREATE TABLE prompt_calls (
+        prompt_id TEXT PRIMARY KEY REFERENCES prompts ON DELETE CASCADE,
+        tool TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        server TEXT NOT NULL,
+        given_ms {integer} NOT NULL
+    ){keyed_table}""",
+    "ALTER TABLE prompts ADD COLUMN quorum {integer} NOT NULL DEFAULT 1",
+    # Who has approved so far, as JSON, where more than one must.
+    "ALTER TABLE prompts ADD COLUMN votes TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE prompts ADD COLUMN has_call {integer} NOT NULL DEFAULT 0",
+    "ALTER TABLE prompts ADD COLUMN told_ms {integer}",
+    "{record_of_told_prompt}",
+)
+
+MIGRATIONS: Final = (
+    _FIRST,
+    _RETENTION,
+    _CONSTRAINTS,
+    _BUDGETS,
+    _POLICIES,
+    _PRINCIPALS,
+    _RECEIPTS,
+    _INBOX,
+    _PROBE,
+    _BEHIND,
+)
 """What leads from each version to the next; an empty database has version 0. Entries are never changed, only added."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 """A database with a higher version was written by a newer program."""
 
 _CHANGED: Final = "NEW.state <> OLD.state OR coalesce(NEW.revoked_ms, -1) <> coalesce(OLD.revoked_ms, -1)"
+_TOLD: Final = "NEW.state = OLD.state AND (NEW.votes <> OLD.votes OR NEW.has_call <> OLD.has_call)"
+_RECORD_TOLD: Final = """INSERT INTO prompt_changes (prompt_id, state, at_ms) VALUES (
+        NEW.prompt_id,
+        CASE WHEN NEW.votes <> OLD.votes THEN 'voted' ELSE 'call_given' END,
+        coalesce(NEW.told_ms, NEW.created_ms));"""
 _RECORD: Final = """INSERT INTO prompt_changes (prompt_id, state, at_ms) VALUES (
         NEW.prompt_id,
         CASE WHEN NEW.state = 'approved' AND NEW.revoked_ms IS NOT NULL THEN 'cancelled' ELSE NEW.state END,
@@ -215,6 +248,10 @@ _WORDS: Final[Mapping[Engine, Mapping[str, str]]] = {
             f"CREATE TRIGGER changed_prompt AFTER UPDATE OF state, revoked_ms ON prompts WHEN {_CHANGED} "
             f"BEGIN {_RECORD} END"
         ),
+        "record_of_told_prompt": (
+            f"CREATE TRIGGER told_prompt AFTER UPDATE OF votes, has_call ON prompts WHEN {_TOLD} "
+            f"BEGIN {_RECORD_TOLD} END"
+        ),
     },
     "postgresql": {
         "integer": "BIGINT",
@@ -231,6 +268,12 @@ _WORDS: Final[Mapping[Engine, Mapping[str, str]]] = {
         "record_of_changed_prompt": (
             "CREATE TRIGGER changed_prompt AFTER UPDATE OF state, revoked_ms ON prompts "
             f"FOR EACH ROW WHEN ({_CHANGED}) EXECUTE FUNCTION allowly_record_prompt()"
+        ),
+        "record_of_told_prompt": (
+            "CREATE FUNCTION allowly_record_told_prompt() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$BEGIN {_RECORD_TOLD} RETURN NULL; END$$; "
+            "CREATE TRIGGER told_prompt AFTER UPDATE OF votes, has_call ON prompts "
+            f"FOR EACH ROW WHEN ({_TOLD}) EXECUTE FUNCTION allowly_record_told_prompt()"
         ),
     },
 }

@@ -55,6 +55,9 @@ class SqliteConnection:
         form = statement.form("sqlite")
         self.raw.execute(form.sql, form.arguments(values))
 
+    def ahead(self, statement: Statement, /, **values: Any) -> None:
+        """Do nothing: asking later takes no longer."""
+
     def take_turns(self, name: bytes) -> None:
         """Do nothing: changes come one after the other here."""
 
@@ -65,6 +68,7 @@ class _Waiting:
     durable: bool
     future: asyncio.Future[Any]
     deadline: float
+    of_one: bool
 
 
 class SqliteDatabase:
@@ -120,19 +124,33 @@ class SqliteDatabase:
             StoreBusy: Another process held the database too long.
             StoreError: The database failed; nothing of the change is kept.
         """
+        return await self._queued(change, durable=durable)
+
+    async def apply_one(self, statement: Statement, /, **values: Any) -> tuple[Any, ...] | None:
+        """Run a change of one statement, which need not survive a loss of power.
+
+        Raises:
+            StoreBusy: Another process held the database too long.
+            StoreError: The database failed.
+        """
+        return await self._queued(lambda connection: connection.row(statement, **values), durable=False, of_one=True)
+
+    def _queued(
+        self, change: Callable[[Connection], ResultT], *, durable: bool, of_one: bool = False
+    ) -> asyncio.Future[ResultT]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[ResultT] = loop.create_future()
-        self._waiting.append(_Waiting(change, durable, future, loop.time() + LOCK_LIMIT_SECONDS))
+        self._waiting.append(_Waiting(change, durable, future, loop.time() + LOCK_LIMIT_SECONDS, of_one))
         if self._timer is None:
             self._timer = loop.call_soon(self._flush)
-        return await future
+        return future
 
     def _flush(self) -> None:
         self._timer = None
         batch, self._waiting = self._waiting, []
         try:
             with self._transaction(durable=any(item.durable for item in batch)):
-                outcomes = [self._attempt(item.change) for item in batch]
+                outcomes = [self._attempt(item) for item in batch]
         except sqlite3.Error as error:
             if is_busy(error):
                 self._wait_for_lock(batch)
@@ -161,10 +179,16 @@ class SqliteDatabase:
                 self._raw.execute("ROLLBACK")
             raise
 
-    def _attempt(self, change: Change) -> tuple[Any, Exception | None]:
+    def _attempt(self, item: _Waiting) -> tuple[Any, Exception | None]:
+        if item.of_one:
+            # One statement stands or falls whole by itself.
+            try:
+                return item.change(self._connection), None
+            except sqlite3.IntegrityError as error:
+                return None, as_store_error(error)
         self._raw.execute("SAVEPOINT change")
         try:
-            result = change(self._connection)
+            result = item.change(self._connection)
         except sqlite3.IntegrityError as error:
             return None, self._taken_back(as_store_error(error))
         except sqlite3.Error:

@@ -20,8 +20,9 @@ authorizations: Final = sa.table(
 prompts: Final = sa.table(
     "prompts",
     *_columns(sa.Text, "prompt_id kind dialect authorization_id scope resource binding state escalation_to"),
-    *_columns(sa.Text, "resolved_by note grant_id source_receipt_id resolution_receipt_id requested_by"),
+    *_columns(sa.Text, "resolved_by note grant_id source_receipt_id resolution_receipt_id requested_by votes"),
     *_columns(sa.BigInteger, "created_ms expires_ms single_use resolved_ms grant_expires_ms consumed_ms revoked_ms"),
+    *_columns(sa.BigInteger, "quorum has_call told_ms"),
     *_columns(sa.LargeBinary, "nonce_hash nonce_salt"),
 )
 
@@ -60,6 +61,10 @@ bundles: Final = sa.table(
 
 prompt_changes: Final = sa.table(
     "prompt_changes", *_columns(sa.Text, "prompt_id state"), *_columns(sa.BigInteger, "seq at_ms")
+)
+
+prompt_calls: Final = sa.table(
+    "prompt_calls", *_columns(sa.Text, "prompt_id tool arguments server"), *_columns(sa.BigInteger, "given_ms")
 )
 
 replies: Final = sa.table(

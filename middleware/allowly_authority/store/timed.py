@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from allowly_authority.store.port import Connection, Database
 from allowly_authority.store.schema import StoreError
+from allowly_authority.store.statements import Statement
 
 ResultT = TypeVar("ResultT")
 
@@ -66,6 +67,17 @@ class TimedDatabase:
         finally:
             self._observe(DatabaseTimes(work.waited, commit, failed))
         return result
+
+    async def apply_one(self, statement: Statement, /, **values: Any) -> tuple[Any, ...] | None:
+        """Run a change of one statement. What it takes counts as its commit: nothing else can be told apart."""
+        began = time.perf_counter()
+        taken: float | None = None
+        try:
+            row = await self._database.apply_one(statement, **values)
+            taken = time.perf_counter() - began
+        finally:
+            self._observe(DatabaseTimes(None, taken, taken is None))
+        return row
 
     def close(self) -> None:
         """Close the database."""

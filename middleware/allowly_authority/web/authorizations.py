@@ -15,7 +15,7 @@ from allowly_authority.wire.creation import CreateFromBundle, CreateFromPolicy, 
 from allowly_authority.wire.explaining import ExplainRequest
 from allowly_authority.wire.paging import AuthorizationQuery
 from allowly_authority.wire.requests import RevokeRequest
-from allowly_authority.wire.served import AuthorizationItem, AuthorizationPage, Granted, GrantedEdition, Revoked
+from allowly_authority.wire.served_grants import AuthorizationItem, AuthorizationPage, Granted, GrantedEdition, Revoked
 from allowly_authority.wire.served_operations import Explained
 
 _CREATE: Final = Description(

@@ -14,7 +14,7 @@ from allowly_authority.web.endpoint import Endpoint, principal_of
 from allowly_authority.web.reading import idempotency_key, read_body, read_query
 from allowly_authority.wire.policies import SettleBudgetRequest
 from allowly_authority.wire.requests import CheckQuery, CheckRequest
-from allowly_authority.wire.served import BudgetSettled, Checked
+from allowly_authority.wire.served_decisions import BudgetSettled, Checked
 
 
 def _decisions(reply: Mapping[str, Any]) -> list[str]:

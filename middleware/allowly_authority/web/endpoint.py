@@ -27,6 +27,7 @@ ANY_KEY: Final = "any key"
 """In the place of an operation: whoever has a key may, whatever the key is for."""
 
 _NO_CONTENT: Final = 204
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _logger = logging.getLogger(__name__)
 
 
@@ -53,9 +54,10 @@ class Endpoint:
 
     def route(self) -> Route:
         """Return it for the router."""
-        return Route(self.path, self._respond, methods=[self.method])
+        return Route(self.path, self.respond, methods=[self.method])
 
-    async def _respond(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
+        """Answer a request, whatever happens; nothing is raised but a cancellation."""
         request.scope["state"]["route"] = self.path
         try:
             if isinstance(self.operation, Operation):
@@ -107,5 +109,5 @@ def problem_response(problem: ApiProblem) -> Response:
 
 def json_response(body: dict[str, Any], status: int) -> Response:
     """Return a reply of JSON, which nobody may keep."""
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    content = _JSON.encode(body).encode()
     return Response(content, status, media_type="application/json", headers={"Cache-Control": "no-store"})

@@ -10,7 +10,7 @@ from allowly_authority.service.health import Health
 from allowly_authority.service.problems import failed
 from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import Endpoint
-from allowly_authority.wire.served import Alive, Ready
+from allowly_authority.wire.served_operations import Alive, Ready
 
 _READY: Final = Description("Tell whether requests are answered and the database takes changes", reply=(Ready,))
 _ALIVE: Final = Description(

@@ -32,7 +32,7 @@ class OwnHosts:
 
     def include(self, header: str) -> bool:
         """Tell whether the value of a `Host` header names this authority."""
-        name = _without_port(header).lower()
+        name = without_port(header).lower()
         if name in {"localhost", self._listening_on} or name in self._certified:
             return True
         try:
@@ -42,7 +42,8 @@ class OwnHosts:
         return address.is_loopback or self._listening_on in EVERY_ADDRESS
 
 
-def _without_port(host: str) -> str:
+def without_port(host: str) -> str:
+    """Return the name or address in a `Host` header."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]

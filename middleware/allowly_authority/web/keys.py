@@ -12,8 +12,7 @@ from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import ANY_KEY, Endpoint, principal_of
 from allowly_authority.web.reading import idempotency_key, path_id, read_body, read_query
 from allowly_authority.wire.keys import KeyCreateRequest, KeyQuery
-from allowly_authority.wire.served import KeyItem, KeyPage
-from allowly_authority.wire.served_operations import Holder, NewKey
+from allowly_authority.wire.served_operations import Holder, KeyItem, KeyPage, NewKey
 
 _CREATE: Final = Description(
     "Make a key for a person or a program; it is told in this reply and never again",

@@ -28,6 +28,8 @@ HANDSHAKE_SECONDS: Final = 10.0
 """How long TLS may take to be agreed on."""
 
 _BACKLOG: Final = 512
+_TICK_SECONDS: Final = 1.0  # of the date in replies
+_LOOK_SECONDS: Final = 0.01  # between two looks whether requests under way have ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def url_of(bound: socket.socket, *, scheme: str = "http", host: str | None = Non
 class HttpServer(uvicorn.Server):
     """uvicorn on several sockets, that says when it listens, and stops on a signal without raising it again.
 
+    Where uvicorn looks ten times a second whether it should stop, and sleeps while it does, this one is told.
+
     Args:
         app: The ASGI application.
         listeners: Where to listen; closed at the end.
@@ -113,12 +117,13 @@ class HttpServer(uvicorn.Server):
                 proxy_headers=False,
                 backlog=_BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
         self._listeners = tuple(listeners)
         self._on_ready, self._on_refused, self._on_hangup = on_ready, on_refused, on_hangup
         self._on_stop = on_stop
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told_to_stop = asyncio.Event()
 
     @property
     def connections(self) -> int:
@@ -127,7 +132,7 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Start listening, then say so."""
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self.servers = [
             await loop.create_server(
                 self._connection,
@@ -143,18 +148,48 @@ class HttpServer(uvicorn.Server):
         self.started = True
         self._on_ready()
 
+    def stop(self, *, at_once: bool = False) -> None:
+        """Begin to stop. May be called from any thread and from a signal handler.
+
+        Args:
+            at_once: Wait for no request that is under way.
+        """
+        self.force_exit = self.force_exit or at_once
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it is over already
+                self._loop.call_soon_threadsafe(self._told_to_stop.set)
+
+    async def main_loop(self) -> None:
+        """Keep the date of replies right until it is time to stop."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._told_to_stop.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop listening, let requests under way end, then end those that do not."""
         self._on_stop()
         if self._on_hangup is not None:
             with contextlib.suppress(ValueError, RuntimeError):
                 asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
-        await super().shutdown([listener.socket for listener in self._listeners])
+        for server in self.servers:
+            server.close()
+        for listener in self._listeners:
+            listener.socket.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                state = self.server_state
+                while (state.connections or state.tasks) and not self.force_exit:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(_LOOK_SECONDS)
+        for task in self.server_state.tasks:
+            task.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Stop; at once the second time. The signal is not raised again: stopping is the answer to it."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
+        self.stop(at_once=self.should_exit)
 
     def _connection(self) -> LimitedHttpProtocol:
         return LimitedHttpProtocol(

@@ -85,20 +85,27 @@ class Metrics:
             "When the TLS certificate expires, in seconds since 1970; 0 where there is none.",
             registry=registry,
         )
+        # As many as there are series: routes, methods and statuses are all of ours. Finding one by labels takes longer.
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         build = Gauge("allowly_authority_build_info", "Always 1.", ["version", "python", "schema"], registry=registry)
         build.labels(metadata.version("allowly-harness"), platform.python_version(), str(SCHEMA_VERSION)).set(1)
         # Rates need a first value: what never happened is shown as zero.
-        for outcome in OUTCOMES:
-            self._decisions.labels(outcome)
+        self._outcomes = {outcome: self._decisions.labels(outcome) for outcome in OUTCOMES}
         for reason in ("malformed", "overloaded"):
             self._refused.labels(reason)
 
     def observe(self, exchange: Exchange) -> None:
         """Count an exchange."""
-        self._requests.labels(exchange.method, exchange.route, str(exchange.status)).inc()
-        self._seconds.labels(exchange.route).observe(exchange.seconds)
+        kind = exchange.method, exchange.route, exchange.status
+        children = self._children.get(kind)
+        if children is None:
+            children = self._requests.labels(*map(str, kind)), self._seconds.labels(exchange.route)
+            self._children[kind] = children
+        requests, seconds = children
+        requests.inc()
+        seconds.observe(exchange.seconds)
         for outcome in exchange.outcomes:
-            self._decisions.labels(outcome).inc()
+            self._outcomes[outcome].inc()
 
     def observe_database(self, times: DatabaseTimes) -> None:
         """Count a change of the database, or a read."""

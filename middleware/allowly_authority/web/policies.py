@@ -10,10 +10,10 @@ from allowly_authority.engine.principals import Operation
 from allowly_authority.service.authority import Authority
 from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import Endpoint, principal_of
-from allowly_authority.web.reading import idempotency_key, path_id, read_body, read_query
+from allowly_authority.web.reading import MAX_POLICY_BODY_BYTES, idempotency_key, path_id, read_body, read_query
 from allowly_authority.wire.paging import PolicyQuery
 from allowly_authority.wire.policies import PolicyCreateRequest
-from allowly_authority.wire.served import PolicyBody, PolicyPage
+from allowly_authority.wire.served_grants import PolicyBody, PolicyPage
 
 _PUBLISH: Final = Description(
     "Add an edition to a policy, or the first one",
@@ -57,7 +57,7 @@ def endpoints(authority: Authority) -> list[Endpoint]:
     """Return the endpoints of this module."""
 
     async def publish(request: Request) -> dict[str, Any]:
-        body = await read_body(request, PolicyCreateRequest.model_validate)
+        body = await read_body(request, PolicyCreateRequest.model_validate, most=MAX_POLICY_BODY_BYTES)
         return await authority.publish_policy(body, idempotency_key(request), principal_of(request))
 
     async def all_of_them(request: Request) -> dict[str, Any]:

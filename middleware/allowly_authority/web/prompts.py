@@ -15,9 +15,9 @@ from allowly_authority.web.description import Description
 from allowly_authority.web.endpoint import Endpoint, principal_of
 from allowly_authority.web.reading import idempotency_key, path_id, read_body, read_query
 from allowly_authority.wire.paging import PromptQuery
-from allowly_authority.wire.prompts import PromptPage
-from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest
-from allowly_authority.wire.served import ConfirmationStatus, Described, EscalationStatus, Resolved, Settled
+from allowly_authority.wire.prompts import CallBehind, CallKept, PromptPage
+from allowly_authority.wire.requests import LookupRequest, ResolveRequest, SettleRequest, ShowCallRequest
+from allowly_authority.wire.served_answers import ConfirmationStatus, Described, EscalationStatus, Resolved, Settled
 
 
 def _settlement(reply: Mapping[str, Any]) -> list[str]:
@@ -54,6 +54,20 @@ _LOOK_UP: Final = Description(
     extension=True,
     example={"escalation_id": "esc_3f2a"},
 )
+_SHOW_CALL: Final = Description(
+    "Hand in the call behind a question, for whoever decides about it",
+    body=(ShowCallRequest,),
+    reply=(CallKept,),
+    refusals=frozenset({404, 409}),
+    extension=True,
+    example={
+        "escalation_id": "esc_3f2a",
+        "tool": "send_email",
+        "arguments": {"to": "ada@example.com"},
+        "server": "mail",
+    },
+)
+_CALL: Final = Description("Read the call behind a question", reply=(CallBehind,), extension=True)
 
 
 def endpoints(authority: Authority) -> list[Endpoint]:
@@ -72,6 +86,12 @@ def endpoints(authority: Authority) -> list[Endpoint]:
 
     async def look_up(request: Request) -> dict[str, Any]:
         return await authority.look_up(await read_body(request, LookupRequest.model_validate))
+
+    async def show_call(request: Request) -> dict[str, Any]:
+        return await authority.show_call(await read_body(request, ShowCallRequest.model_validate))
+
+    async def call_behind(request: Request) -> dict[str, Any]:
+        return await authority.call_behind(path_id(request, "prompt_id"), principal_of(request))
 
     async def confirmation_status(request: Request) -> dict[str, Any]:
         return await authority.confirmation_status(path_id(request, "confirmation_id"))
@@ -97,4 +117,6 @@ def endpoints(authority: Authority) -> list[Endpoint]:
             "GET", "/v1/escalations/{escalation_id}", Operation.READ_STATUS, escalation_status, description=_ESCALATION
         ),
         Endpoint("POST", "/v1/prompts/lookup", Operation.LOOK_UP, look_up, description=_LOOK_UP),
+        Endpoint("POST", "/v1/prompts/calls", Operation.SHOW_CALL, show_call, description=_SHOW_CALL),
+        Endpoint("GET", "/v1/prompts/{prompt_id}/call", Operation.LIST_PROMPTS, call_behind, description=_CALL),
     ]

@@ -9,11 +9,12 @@ with one are refused.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from allowly_authority.web.reading import BODY_SECONDS
 
@@ -63,6 +64,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         # What follows a request that closes the connection is an error here, as RFC 9112 has it.
         self._request_parser.set_dangerous_leniencies(lenient_data_after_close=False)
         self._in_head = True
+        self._begun = False
         self._arrived = 0
         self._parsed = 0
         self._read_limit: asyncio.TimerHandle | None = None
@@ -97,8 +99,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return
         if self._arrived > MAX_HEADER_BYTES:
             self.send_400_response("The request line and headers are too long.")
-        elif self._read_limit is None:
+        elif self._begun and self._read_limit is None:
             self._limit_reading(HEADER_SECONDS)
+
+    def on_message_begin(self) -> None:
+        """Begin a request with its first byte. Until then a connection that was used is idle."""
+        self._begun = True
+        super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the request's target."""
@@ -121,12 +128,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self.app is _overloaded:
             self._on_refused("overloaded")
         super().on_headers_complete()
-        # For responses without an end: closing would wait until a client that does not read has read.
-        self.scope["extensions"] = {"allowly.abort": {"abort": self.transport.abort}}
+        self.scope["extensions"] = {
+            # For responses without an end: closing would wait until a client that does not read has read.
+            "allowly.abort": {"abort": self.transport.abort},
+            "allowly.body": {"arrived": functools.partial(_arrived, self.cycle)},
+        }
+        self.cycle.transport = cast("asyncio.Transport", _InOnePiece(self.transport, self.loop))
 
     def on_message_complete(self) -> None:
         """End a request's body; the next byte begins a new head."""
-        self._in_head = True
+        self._in_head, self._begun = True, False
         self._unlimit_reading()
         super().on_message_complete()
 
@@ -179,6 +190,57 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._write_limit is not None:
             self._write_limit.cancel()
             self._write_limit = None
+
+
+class _InOnePiece:
+    """What a reply is written to: its head waits for what is written in the same turn of the loop.
+
+    Handing something to the operating system takes longer than most of what an answer needs, and uvicorn does it once
+    for the head and once for the body.
+
+    Args:
+        transport: Of the connection.
+        loop: On which all of this happens.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport", "_wrote")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self._wrote = False
+
+    def write(self, data: bytes) -> None:
+        """Write; what is first is held until there is more, but not beyond this turn."""
+        if not self._wrote:
+            self._wrote, self._head = True, data
+            self._loop.call_soon(self._let_go)
+            return
+        head, self._head = self._head, b""
+        self._transport.write(head + data)
+
+    def close(self) -> None:
+        """Close the connection, once everything is written."""
+        self._let_go()
+        self._transport.close()
+
+    def _let_go(self) -> None:
+        head, self._head = self._head, b""
+        if head:
+            self._transport.write(head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _arrived(cycle: RequestResponseCycle) -> bytes | None:
+    """Return the body of a request that is there whole, and not taken yet; otherwise nothing."""
+    if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
+        return None
+    body, cycle.body = bytes(cycle.body), bytearray()
+    cycle.message_event.clear()
+    return body
 
 
 async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - the form of ASGI

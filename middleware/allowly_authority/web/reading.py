@@ -5,10 +5,10 @@ Whatever cannot be read is answered with an error of the API before anything is 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, TypeVar, cast
 
-import anyio
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
@@ -21,6 +21,9 @@ from allowly_authority.wire.paging import single_valued
 MAX_BODY_BYTES: Final = 64 * 1024
 """Longest request body."""
 
+MAX_POLICY_BODY_BYTES: Final = 256 * 1024
+"""Longest body with a policy: its definition has a limit in canonical form, and JSON may take more to say the same."""
+
 BODY_SECONDS: Final = 10.0
 """How long a request body may take to arrive."""
 
@@ -28,24 +31,28 @@ MAX_KEY_CHARACTERS: Final = 255
 """Longest `Idempotency-Key`."""
 
 BodyT = TypeVar("BodyT")
+BytesT = TypeVar("BytesT", bytes, bytearray)
 QueryT = TypeVar("QueryT", bound=BaseModel)
 
 
-async def read_body(request: Request, read: Callable[[Any], BodyT], *, optional: bool = False) -> BodyT:
+async def read_body(
+    request: Request, read: Callable[[Any], BodyT], *, optional: bool = False, most: int = MAX_BODY_BYTES
+) -> BodyT:
     """Read a JSON body.
 
     Args:
         request: What came.
         read: Turns the parsed value into what it means; raises `ValueError` for what it does not accept.
         optional: Take no body for `{}`.
+        most: How many bytes it may have.
 
     Raises:
         ApiProblem: 400, 408, 413 or 422: it is too long, too slow, no JSON, or not what is expected.
     """
-    data = await _read(request)
+    data = await _read(request, most)
     if not data and optional:
         return read({})
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = (_header(request, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise bad_request("The body must be application/json.")
     try:
@@ -68,7 +75,8 @@ def read_query(request: Request, model: type[QueryT]) -> QueryT:
         ApiProblem: 422, it is not what is expected.
     """
     try:
-        return model.model_validate(single_valued(request.query_params.multi_items()))
+        given = request.query_params.multi_items() if request.scope["query_string"] else []
+        return model.model_validate(single_valued(given))
     except ValidationError as error:
         raise invalid(*_fields(error, "query")) from None
     except ValueError as error:
@@ -95,12 +103,20 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         ApiProblem: 400, it is empty, too long, or holds other than printable ASCII.
     """
-    key = request.headers.get("idempotency-key")
+    key = _header(request, b"idempotency-key")
     if key is not None and not (1 <= len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()):
         raise bad_request(f"An Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.")
     sender: Principal = request.scope["state"]["principal"]
     # Neither part can hold the character in between. Those of the workspace key stand alone, as they always did.
     return key if key is None or sender is ANYBODY else f"{sender.principal_id}\n{key}"
+
+
+def _header(request: Request, name: bytes) -> str | None:
+    """Return the first header of a name in small letters, as `request.headers` does with more work."""
+    for found, value in request.scope["headers"]:
+        if found == name:
+            return cast("bytes", value).decode("latin-1")
+    return None
 
 
 def _holds_nul(value: Any) -> bool:
@@ -117,13 +133,27 @@ def _fields(error: ValidationError, part: str = "body") -> list[tuple[str, str]]
     return [(".".join([part, *map(str, problem["loc"])])[:200], problem["msg"]) for problem in problems[:20]]
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, most: int) -> bytes:
+    # Mostly it came with its head: to wait for it under a limit takes a tenth of the time of a check.
+    there: Callable[[], bytes | None] | None = (
+        request.scope.get("extensions", {}).get("allowly.body", {}).get("arrived")
+    )
+    arrived = None if there is None else there()
+    if arrived is not None:
+        return _no_longer_than(most, arrived)
     body = bytearray()
-    with anyio.move_on_after(BODY_SECONDS) as limit:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise ApiProblem(413, "bad_request", f"The body is longer than {MAX_BODY_BYTES} bytes.")
-    if limit.cancelled_caught:
-        raise ApiProblem(408, "request_timeout", "The body did not arrive in time.")
+    try:
+        # A scope of anyio would do the same, and take a tenth of the time of a check.
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                _no_longer_than(most, body)
+    except TimeoutError:
+        raise ApiProblem(408, "request_timeout", "The body did not arrive in time.") from None
     return bytes(body)
+
+
+def _no_longer_than(most: int, body: BytesT) -> BytesT:
+    if len(body) > most:
+        raise ApiProblem(413, "bad_request", f"The body is longer than {most} bytes.")
+    return body

@@ -21,6 +21,7 @@ from allowly_authority.wire.requests import MAX_AUTHORIZATION_NAMES, CheckReques
 from allowly_authority.wire.scalars import MAX_CHECK_NAMES
 
 _NULL: Final = {"type": "null"}
+_CLOSED: Final = {"additionalProperties": _NULL}
 _SCALAR: Final = {"type": ["string", "integer", "boolean", "null"]}
 _COMPARABLE: Final = {"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR, "maxItems": limits.MAX_CONDITION_VALUES}]}
 _OPERATORS: Final = ("eq", "ne", "in", "not_in", *sorted(ORDERED), *sorted(OVERLAP), *sorted(FLAGS))
@@ -108,9 +109,10 @@ _DEFINITION: Final = {
 RULES: Final[Mapping[type[BaseModel], Mapping[str, Any]]] = {
     CheckRequest: _either("scopes", "actions", _names(MAX_CHECK_NAMES, different=True)),
     LookupRequest: _either("nonce", "escalation_id", {"type": "string"}),
-    CreateInline: _either("scopes", "actions", _names(MAX_AUTHORIZATION_NAMES, different=False)),
-    CreateFromBundle: {"properties": dict.fromkeys(("agent_id", "scopes", "actions"), _NULL)},
-    CreateFromPolicy: {
+    CreateInline: _either("scopes", "actions", _names(MAX_AUTHORIZATION_NAMES, different=False)) | _CLOSED,
+    CreateFromBundle: {"properties": dict.fromkeys(("agent_id", "scopes", "actions"), _NULL)} | _CLOSED,
+    CreateFromPolicy: _CLOSED
+    | {
         # Before editions had numbers, actions beside a policy could only be rules of the request's own.
         "anyOf": [
             {"required": ["policy_version"], "properties": {"policy_version": {"type": "integer"}}},

@@ -2,21 +2,23 @@
 
 The published SDKs differ in what they send, and the oldest sends every key, with null for what is not meant. Which
 shape a body has is told by the keys that are not null. A key that would add a rule to a shape that cannot carry it
-is refused: ignoring it would allow what it forbids.
+is refused, and so is one that nobody knows, such as a rule with a slip in its name: ignoring it would allow what it
+forbids.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from allowly_authority.binding import canonical_json
 from allowly_authority.engine.constraints import ScopeRules, parse_constraints
 from allowly_authority.engine.grants import Grant, Lists
 from allowly_authority.engine.limits import LARGEST_INTEGER, MAX_ACTION_CHARACTERS, MAX_POLICY_ACTIONS
+from allowly_authority.engine.reading import RuleFault, object_at
 from allowly_authority.wire.requests import MAX_AUTHORIZATION_NAMES, Body
-from allowly_authority.wire.rules import Constraints
+from allowly_authority.wire.rules import Constraints, located
 from allowly_authority.wire.scalars import MAX_CONTEXT_BYTES, Dialect, Identifier, Label, Name, Timestamp
 
 Shape = Literal["scopes", "bundle", "actions", "latest_edition", "edition"]
@@ -24,11 +26,16 @@ Micros = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 PolicyId = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,128}$")]
 ActionName = Annotated[str, Field(min_length=1, max_length=MAX_ACTION_CHARACTERS)]
 
+MAX_QUORUM: Final = 5
+"""Most people that one escalation may need."""
+
 _LISTS = ("requires_confirm_for", "requires_escalation_for", "requires_deny_for")
 
 
 class NamedRules(Body):
     """One scope or action in the long form."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: Name
     constraints: Constraints | None = None
@@ -69,6 +76,7 @@ class _WithLists(_Create):
     requires_escalation_for: list[Name] | None = None
     requires_deny_for: list[Name] | None = None
     escalation_targets: dict[Name, Label] | None = None
+    quorum_for: dict[Name, Annotated[int, Field(ge=1, le=MAX_QUORUM)]] | None = None
 
     @property
     def lists(self) -> Lists:
@@ -78,12 +86,12 @@ class _WithLists(_Create):
             frozenset(self.requires_escalation_for or ()),
             frozenset(self.requires_deny_for or ()),
             self.escalation_targets or {},
+            self.quorum_for or {},
         )
 
     def named_in_lists(self) -> set[str]:
         """Return every name that a list holds."""
-        lists = self.lists
-        return {*lists.confirm_for, *lists.escalate_for, *lists.deny_for, *lists.escalation_targets}
+        return set(self.lists.named)
 
 
 class CreateInline(_WithLists):
@@ -157,6 +165,10 @@ class CreateFromPolicy(_MayEnd):
 
 Creation = CreateInline | CreateFromBundle | CreateFromPolicy
 
+_KNOWN: Final = frozenset(
+    name for model in (CreateInline, CreateFromBundle, CreateFromPolicy) for name in model.model_fields
+)
+
 
 def shape_of(body: dict[str, Any]) -> Shape:
     """Tell the shape of a body by the keys that are not null.
@@ -168,7 +180,15 @@ def shape_of(body: dict[str, Any]) -> Shape:
     if "policy_id" in given:
         edition = "policy_version" in given
         # Before there were editions to name, actions next to a policy could only be rules of the request's own.
-        others = {"agent_id", "scopes", "bundle_id", "escalation_targets", *_LISTS, *(() if edition else ("actions",))}
+        others = {
+            "agent_id",
+            "scopes",
+            "bundle_id",
+            "escalation_targets",
+            "quorum_for",
+            *_LISTS,
+            *(() if edition else ("actions",)),
+        }
         if given & others:
             raise ValueError("a policy cannot be combined with rules, names or an agent of the request's own")
         return "edition" if edition else "latest_edition"
@@ -185,10 +205,15 @@ def parse_creation(body: Any) -> Creation:
     """Read a body in whichever shape it has.
 
     Raises:
-        ValueError: It has none, or not one alone. `pydantic.ValidationError`, which says where, is one.
+        ValueError: It has none, or not one alone, or a key that nobody knows. `pydantic.ValidationError`, which says
+            where, is one.
     """
     if not isinstance(body, dict):
         raise ValueError("the body must be an object")  # noqa: TRY004 - one error for all bad bodies
+    try:
+        object_at({name: value for name, value in body.items() if value is not None}, (), optional=_KNOWN)
+    except RuleFault as fault:
+        raise located(fault) from None
     models: dict[Shape, type[Creation]] = {
         "scopes": CreateInline,
         "actions": CreateInline,

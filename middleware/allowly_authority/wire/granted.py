@@ -54,6 +54,7 @@ def granted(
         "requires_escalation_for": sorted(authorization.escalate_for),
         "requires_deny_for": sorted(authorization.deny_for),
         "escalation_targets": dict(authorization.escalation_targets),
+        "quorum_for": dict(authorization.quorum_for),
     }
 
 
@@ -75,6 +76,7 @@ def listed(authorization: Authorization, spent_micros: int | None = None) -> dic
         "requires_escalation_for": sorted(authorization.escalate_for),
         "requires_deny_for": sorted(authorization.deny_for),
         "escalation_targets": dict(authorization.escalation_targets),
+        "quorum_for": dict(authorization.quorum_for),
         "constraints": {name: dict(rules.source) for name, rules in authorization.rules.items() if not rules.policy},
         "budget_limit_micros": authorization.budget_limit_micros,
         "budget_spent_micros": spent_micros,

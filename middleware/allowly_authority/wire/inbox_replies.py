@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from allowly_authority.wire.replies import Reply
 from allowly_authority.wire.scalars import Identifier, Timestamp
 
-EventName = Literal["snapshot", "created", "resolved", "consumed", "cancelled", "expired"]
+EventName = Literal["snapshot", "created", "call_given", "voted", "resolved", "consumed", "cancelled", "expired"]
 
 
 class PromptItem(Reply):
@@ -21,6 +21,11 @@ class PromptItem(Reply):
         user_id: On whose behalf.
         agent_id: Which agent acts.
         escalation_to: Whom it addresses; `None` for nobody in particular.
+        note: What whoever answered said to it.
+        has_call: Whether the call behind it was handed in; see `AuthorityClient.call_behind`.
+        approvals: How many people have approved.
+        approvals_needed: How many must.
+        approved_by: Who has.
     """
 
     kind: Literal["confirm", "escalate"]
@@ -37,6 +42,11 @@ class PromptItem(Reply):
     escalation_to: str | None = None
     resolved_by: str | None = None
     resolved_at: Timestamp | None = None
+    note: str | None = None
+    has_call: bool = False
+    approvals: Annotated[int, Field(ge=0)] = 0
+    approvals_needed: Annotated[int, Field(ge=1)] = 1
+    approved_by: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_the_id_of_its_kind(self) -> Self:
@@ -62,6 +72,21 @@ class PromptPageReply(Reply):
     items: list[PromptItem]
     has_more: bool
     next_cursor: str | None = None
+
+
+class CallReply(Reply):
+    """The call behind a question, as it was handed in. Nothing is proved before its digest is compared."""
+
+    prompt_id: Annotated[Identifier, Field(repr=False)]
+    tool: str
+    arguments: dict[str, Any]
+    server: str = ""
+
+
+class CallKeptReply(Reply):
+    """The call behind a question was kept."""
+
+    prompt_id: Annotated[Identifier, Field(repr=False)]
 
 
 class Snapshot(Reply):

@@ -78,7 +78,14 @@ class KeyQuery(Query):
 
 
 def key_item(
-    key_id: str, principal: Principal, *, created_ms: int, expires_ms: int | None, revoked_ms: int | None
+    key_id: str,
+    principal: Principal,
+    *,
+    created_ms: int,
+    created_by: str,
+    expires_ms: int | None,
+    revoked_ms: int | None,
+    revoked_by: str | None,
 ) -> dict[str, Any]:
     """Return one item of `GET /v1/keys`; it never holds the key."""
     return {
@@ -87,8 +94,10 @@ def key_item(
         "roles": sorted(principal.roles),
         "addresses": sorted(principal.addresses),
         "created_at": format_timestamp(created_ms),
+        "created_by": created_by,
         "expires_at": None if expires_ms is None else format_timestamp(expires_ms),
         "revoked_at": None if revoked_ms is None else format_timestamp(revoked_ms),
+        "revoked_by": revoked_by,
     }
 
 

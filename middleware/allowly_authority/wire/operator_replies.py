@@ -25,12 +25,18 @@ class HolderReply(Reply):
 
 
 class KeyReply(HolderReply):
-    """A key on record. The key itself is not in it."""
+    """A key on record. The key itself is not in it.
+
+    Attributes:
+        created_by: The principal whose key it was made with.
+    """
 
     key_id: Identifier
     created_at: Timestamp
+    created_by: str | None = None
     expires_at: Timestamp | None = None
     revoked_at: Timestamp | None = None
+    revoked_by: str | None = None
 
 
 class NewKeyReply(KeyReply):
@@ -52,6 +58,8 @@ class ListedAuthorization(Reply):
     Attributes:
         names: Its scopes or actions.
         superseded_by: What took its place.
+        policy_ref: The edition of a policy that it was made of.
+        constraints: Further rules by name, as they were given.
     """
 
     authorization_id: Identifier
@@ -63,10 +71,14 @@ class ListedAuthorization(Reply):
     expires_at: Timestamp
     revoked_at: Timestamp | None = None
     superseded_by: str | None = None
+    policy_ref: Mapping[str, Any] | None = None
+    bundle_id: str | None = None
     requires_confirm_for: list[str] = Field(default_factory=list)
     requires_escalation_for: list[str] = Field(default_factory=list)
     requires_deny_for: list[str] = Field(default_factory=list)
     escalation_targets: Mapping[str, str] = Field(default_factory=dict)
+    quorum_for: Mapping[str, int] = Field(default_factory=dict)
+    constraints: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     budget_limit_micros: int | None = None
     budget_spent_micros: int | None = None
 

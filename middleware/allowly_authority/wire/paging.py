@@ -105,12 +105,14 @@ class PromptQuery(Query):
         status: How the questions stand.
         addressee: `for`: whom escalations address; `None` for everybody's, confirmations among them.
         kind: Questions of one kind only.
+        requested: What was asked for the holder of the key, whoever answers it. A key that sees everything sees it all.
     """
 
     status: Literal["pending", "approved", "rejected", "expired", "consumed", "cancelled"] = "pending"
     addressee: Label | None = Field(default=None, alias="for")
     kind: Literal["confirm", "escalate"] | None = None
     authorization_id: Identifier | None = None
+    requested: Literal["true"] | None = None
 
 
 class ReceiptQuery(Query):

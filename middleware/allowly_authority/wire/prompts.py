@@ -66,6 +66,11 @@ def prompt_item(owned: OwnedPrompt, now_ms: int) -> dict[str, Any]:
         "resolved_by": prompt.resolved_by,
         "resolved_at": None if prompt.resolved_ms is None else format_timestamp(prompt.resolved_ms),
         "source_receipt_id": prompt.source_receipt_id,
+        "note": prompt.note,
+        "has_call": prompt.has_call,
+        "approvals": prompt.approvals,
+        "approvals_needed": prompt.quorum,
+        "approved_by": prompt.approved_by,
     }
 
 
@@ -89,6 +94,11 @@ class _Item(Served):
     resolved_by: str | None
     resolved_at: Timestamp | None
     source_receipt_id: Id
+    note: str | None
+    has_call: bool
+    approvals: int
+    approvals_needed: int
+    approved_by: list[str]
 
 
 class ConfirmationItem(_Item):
@@ -111,3 +121,27 @@ class PromptPage(Served):
     items: list[Annotated[ConfirmationItem | EscalationItem, Field(discriminator="kind")]]
     has_more: bool
     next_cursor: str | None
+
+
+class CallBehind(Served):
+    """The call that a question is about, as whoever asks handed it in.
+
+    Attributes:
+        server: What the asker calls the server; proved by nothing.
+    """
+
+    prompt_id: Id
+    tool: str
+    arguments: dict[str, Any]
+    server: str
+
+
+class CallKept(Served):
+    """The call behind a question was kept."""
+
+    prompt_id: Id
+
+
+def call_behind(prompt_id: str, tool: str, arguments: dict[str, Any], server: str) -> dict[str, Any]:
+    """Return the call behind a question."""
+    return {"prompt_id": prompt_id, "tool": tool, "arguments": arguments, "server": server}

@@ -80,12 +80,20 @@ class ConfirmationReply(Reply):
 
 
 class EscalationReply(Reply):
-    """What became of an escalation."""
+    """What became of an escalation.
+
+    Attributes:
+        status: "pending" for an approval that others must join before it opens anything.
+        approvals: How many people have approved.
+        approvals_needed: How many must.
+    """
 
     escalation_id: Identifier = Field(repr=False)
-    status: Literal["approved", "rejected"]
+    status: Literal["approved", "rejected", "pending"]
     resolved_by: str | None = None
     resolved_at: Timestamp | None = None
+    approvals: Annotated[int, Field(ge=0)] = 0
+    approvals_needed: Annotated[int, Field(ge=1)] = 1
 
 
 class PromptStatus(Reply):
@@ -107,6 +115,10 @@ class PromptStatus(Reply):
     scope: str = Field(alias="action")
     confirmation_id: _Hidden = None
     escalation_id: _Hidden = None
+    resolved_by: str | None = None
+    note: str | None = None
+    approvals: Annotated[int, Field(ge=0)] = 0
+    approvals_needed: Annotated[int, Field(ge=1)] = 1
 
 
 class PromptDescription(Reply):
@@ -126,6 +138,9 @@ class PromptDescription(Reply):
     expires_at: Timestamp
     escalation_to: str | None = None
     resolved_by: str | None = None
+    note: str | None = None
+    approvals: Annotated[int, Field(ge=0)] = 0
+    approvals_needed: Annotated[int, Field(ge=1)] = 1
     now: Timestamp
 
 

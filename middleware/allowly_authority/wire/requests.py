@@ -24,6 +24,12 @@ from allowly_authority.wire.scalars import (
 MAX_AUTHORIZATION_NAMES: Final = 256
 """Most scopes or actions in one authorization."""
 
+MAX_TOOL_CHARACTERS: Final = 1024
+"""Longest name of a tool in a call that is handed in: as long as a resource may be."""
+
+MAX_SERVER_CHARACTERS: Final = 100
+"""Longest name that an asker may have for a server."""
+
 _RESERVED_CONTEXT: Final = frozenset({"budget", "escalation", "session_id"})
 _LARGEST_INTEGER: Final = 2**53 - 1
 
@@ -132,6 +138,18 @@ class LookupRequest(Body):
         if (self.nonce is None) == (self.escalation_id is None):
             raise ValueError("exactly one of nonce and escalation_id must be given")
         return self
+
+
+class ShowCallRequest(LookupRequest):
+    """`POST /v1/prompts/calls`: the call behind a question, for whoever decides about it. An extension.
+
+    Attributes:
+        server: What the asker calls the server; shown as its word.
+    """
+
+    tool: Annotated[str, Field(min_length=1, max_length=MAX_TOOL_CHARACTERS)]
+    arguments: dict[str, Any] = Field(repr=False)
+    server: Annotated[str, Field(max_length=MAX_SERVER_CHARACTERS)] = ""
 
 
 class RevokeRequest(Body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, StringConstraints
@@ -42,7 +43,13 @@ def parse_timestamp(value: Any) -> Any:
 def format_timestamp(milliseconds: int) -> str:
     """Write milliseconds since 1970 as the API does: `2026-11-22T10:05:00.000Z`."""
     seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(seconds: int) -> str:
+    # Each check writes several times, of few different seconds.
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 Timestamp = Annotated[datetime, BeforeValidator(parse_timestamp)]

@@ -7,7 +7,44 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from allowly_authority.wire.scalars import Dialect, Timestamp
-from allowly_authority.wire.served import Budget, Id, KeyItem, PolicyEvaluation, Served
+from allowly_authority.wire.served import Id, Page, Served
+from allowly_authority.wire.served_decisions import Budget, PolicyEvaluation
+
+
+class KeyItem(Served):
+    """One key of a principal; never the key itself.
+
+    Attributes:
+        created_by: The principal whose key it was made with.
+    """
+
+    key_id: Id
+    principal_id: str
+    roles: list[Literal["gate", "approver", "operator"]]
+    addresses: list[str]
+    created_at: Timestamp
+    created_by: str
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
+    revoked_by: str | None
+
+
+class KeyPage(Page):
+    """A page of keys."""
+
+    items: list[KeyItem]
+
+
+class Ready(Served):
+    """The authority answers, and its database takes changes."""
+
+    status: Literal["ready"]
+
+
+class Alive(Served):
+    """The process answers."""
+
+    status: Literal["alive"]
 
 
 class NewKey(KeyItem):

@@ -15,6 +15,7 @@ from mcp_types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from allowly_middleware.adapters.parameters import request_state_of
 from allowly_middleware.asking.deciding import Question
 from allowly_middleware.asking.question import QUESTION_KEY
 from allowly_middleware.asking.sealed import Leg
@@ -44,8 +45,7 @@ def form_of(question: Question) -> InputRequiredResult:
 
 def leg_of(params: Mapping[str, Any]) -> Leg:
     """Return what the raw parameters of a request bring of an earlier answer."""
-    state = params.get("requestState")
-    return Leg(state if isinstance(state, str) else None, params.get("inputResponses"))
+    return Leg(request_state_of(params), params.get("inputResponses"))
 
 
 def with_leg(ctx: Context, leg: Leg | None) -> Context:

@@ -101,7 +101,8 @@ class _Stage:
         grant = decision.verdict.grant
         if grant is None:
             return blocked_result(decision.verdict)
-        own = context.copy(message=message.model_copy(update={"arguments": facts.arguments}))
+        # Whoever holds the message may change it during the check: what was looked at is what runs.
+        own = context.copy(message=message.model_copy(update={"name": facts.tool, "arguments": facts.arguments}))
         with _bringing(own, decision.leg) as bringing:
             result = await run(grant, bringing)
         if grant is not earlier:

@@ -73,7 +73,8 @@ class _Stage:
     handler: CallNext
 
     async def run_if_allowed(self, earlier: Grant | None, run: _Run, ctx: Context) -> HandlerResult:
-        params = ctx.params or {}
+        # Whoever holds the request may change it during the check: what is looked at is what runs.
+        params = {**(ctx.params or {})}
         brought = leg_of(params)
         try:
             facts = CallFacts.of(
@@ -92,8 +93,8 @@ class _Stage:
         if grant is None:
             return blocked_result(decision.verdict)
         if params.get("arguments") is not None:
-            ctx = replace(ctx, params={**params, "arguments": facts.arguments})
-        result = await run(grant, with_leg(ctx, decision.leg))
+            params["arguments"] = facts.arguments
+        result = await run(grant, with_leg(replace(ctx, params=params), decision.leg))
         if grant is not earlier and _asks_for_input(result):
             self.deciding.suspended(grant, _state_of(result))
         return result

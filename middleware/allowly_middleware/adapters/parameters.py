@@ -16,6 +16,8 @@ _TARGETS: Final[Mapping[Operation, str]] = {
     Operation.RESOURCE_READ: "uri",
     Operation.OTHER: "uri",
 }
+_COMPLETED: Final = {"ref/resource": "uri", "ref/prompt": "name"}
+"""What names that which is completed. Of another kind nobody knows what the server would complete."""
 _WITH_ARGUMENTS: Final = frozenset({Operation.TOOL_CALL, Operation.PROMPT_GET})
 
 
@@ -32,7 +34,8 @@ def target_of(operation: Operation, params: Mapping[str, Any]) -> str | None:
     if operation is Operation.COMPLETE:
         ref = params.get("ref")
         named: Mapping[str, Any] = cast("Mapping[str, Any]", ref) if isinstance(ref, Mapping) else {}
-        target = named.get("uri") if named.get("type") == "ref/resource" else named.get("name")
+        field = _COMPLETED.get(str(named.get("type")))
+        target = None if field is None else named.get(field)
     else:
         target = params.get(_TARGETS.get(operation, ""))
         if operation not in _TARGETS or (operation is Operation.OTHER and not isinstance(target, str)):
@@ -62,3 +65,14 @@ def compared(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the parameters that nobody may change."""
     found = {name: params[name] for name in COMPARED if params.get(name) is not None}
     return found if found.get("arguments") != {} else {name: found[name] for name in found if name != "arguments"}
+
+
+def request_state_of(params: Mapping[str, Any]) -> str | None:
+    """Return the state that a further leg of a call brings back; `None` on a first leg."""
+    state = params.get("requestState")
+    return state if isinstance(state, str) else None
+
+
+def is_further_leg(params: Mapping[str, Any]) -> bool:
+    """Tell whether a request claims to bring input that an earlier leg of the same call asked for."""
+    return params.get("requestState") is not None or params.get("inputResponses") is not None

@@ -13,7 +13,13 @@ from allowly_middleware.adapters import fastmcp as gating
 from allowly_middleware.adapters.callers import auth_of, transport_of
 from allowly_middleware.adapters.fastmcp_replies import adopted, error_reply, finished, native_reply
 from allowly_middleware.adapters.mounts import address_of, addresses_of
-from allowly_middleware.adapters.parameters import MalformedRequestError, compared, target_of
+from allowly_middleware.adapters.parameters import (
+    MalformedRequestError,
+    compared,
+    is_further_leg,
+    request_state_of,
+    target_of,
+)
 from allowly_middleware.adapters.replies import error_of
 from allowly_middleware.pipeline.asked import AskedDeciding
 from allowly_middleware.pipeline.exchange import Address, Ask, Auth, Transport
@@ -135,13 +141,12 @@ class FastMCPExchange:
     @property
     def request_state(self) -> str | None:
         """The state that a further leg brings back."""
-        state = self.raw.get("requestState")
-        return state if isinstance(state, str) else None
+        return request_state_of(self.raw)
 
     @property
     def is_further_leg(self) -> bool:
         """Whether it claims to bring input that an earlier leg asked for."""
-        return self.raw.get("requestState") is not None or self.raw.get("inputResponses") is not None
+        return is_further_leg(self.raw)
 
     @property
     def _request(self) -> ServerRequestContext[Any, Any] | None:

@@ -14,7 +14,14 @@ from pydantic import BaseModel
 from allowly_middleware.adapters import mcp as gating
 from allowly_middleware.adapters.callers import auth_of, transport_of
 from allowly_middleware.adapters.clients import annotations_of
-from allowly_middleware.adapters.parameters import MalformedRequestError, arguments_of, compared, target_of
+from allowly_middleware.adapters.parameters import (
+    MalformedRequestError,
+    arguments_of,
+    compared,
+    is_further_leg,
+    request_state_of,
+    target_of,
+)
 from allowly_middleware.adapters.replies import dumped, error_of, finished, reply_of
 from allowly_middleware.pipeline.asked import AskedDeciding
 from allowly_middleware.pipeline.exchange import Address, Ask, Auth, Transport
@@ -107,13 +114,12 @@ class McpExchange:
     @property
     def request_state(self) -> str | None:
         """The state that a further leg brings back."""
-        state = self.raw.get("requestState")
-        return state if isinstance(state, str) else None
+        return request_state_of(self.raw)
 
     @property
     def is_further_leg(self) -> bool:
         """Whether it claims to bring input that an earlier leg asked for."""
-        return self.raw.get("requestState") is not None or self.raw.get("inputResponses") is not None
+        return is_further_leg(self.raw)
 
     async def annotations(self) -> Mapping[str, Any]:
         """Return the annotations of the called tool, from the server's own list."""

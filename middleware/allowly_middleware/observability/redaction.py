@@ -35,6 +35,9 @@ _NAMED_BY: Final = ("name", "key", "header", "field")
 class Redactor:
     """Redacts and bounds values. It never changes what it is given, and redacting twice gives the same as once.
 
+    Where limits have cut or left something out, redacting once more may hide more: what is left of a text, or a mark
+    in its place, can stand beside a name whose values are secret.
+
     A mapping becomes an object, any other collection a list. Bytes and objects of unknown types become a note of
     their type; their own `str` and `repr` are never called.
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
+from allowly_authority.key_shapes import KEY_SHAPES
+
 LONGEST_START: Final = 600
 """No secret needs more of the text to be recognised, in characters. It may go on behind that."""
 
@@ -37,30 +39,11 @@ _ASSIGNED_WORDS: Final = (
 _WHOLE: Final = tuple(
     re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})")
     for pattern in (
-        r"sk[-_](?:live[-_]|test[-_]|proj[-_]|ant[-_])?[A-Za-z0-9_-]{16,}",  # OpenAI, Anthropic, Stripe
-        r"[pr]k_(?:live|test)_[A-Za-z0-9]{16,}",
-        r"whsec_[A-Za-z0-9+/=]{16,}",
-        r"allowly_[A-Za-z0-9]{1,20}_[A-Za-z0-9_-]{8,}",
+        *(shape.pattern(bounded=False) for shape in KEY_SHAPES),
         r"allowly-1\.[A-Za-z0-9_.-]{8,}",  # the state of a question between two legs
         r"(?:cnf|esc)_[A-Za-z0-9_-]{8,}",  # what opens a confirmation or an escalation
-        r"gh[a-z]_[A-Za-z0-9]{16,}",
-        r"github_pat_[A-Za-z0-9_]{16,}",
-        r"glpat-[A-Za-z0-9_.-]{16,}",
-        r"xox[a-z]-[A-Za-z0-9-]{10,}",
-        r"xapp-[A-Za-z0-9-]{10,}",
-        r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])",
-        r"AIza[A-Za-z0-9_-]{35}",
-        r"ya29\.[A-Za-z0-9_-]{20,}",
-        r"GOCSPX-[A-Za-z0-9_-]{20,}",
-        r"npm_[A-Za-z0-9]{30,}",
-        r"pypi-[A-Za-z0-9_-]{30,}",
-        r"hf_[A-Za-z0-9]{30,}",
-        r"dop_v1_[a-f0-9]{64}",
-        r"SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{30,}",
-        r"AGE-SECRET-KEY-1[A-Z0-9]{50,}",
         # A JSON Web Token, or any other JSON in base64url that is longer than a word.
         r"eyJ(?:[A-Za-z0-9_-]{17,}|[A-Za-z0-9_-]{8,16}\.[A-Za-z0-9_-]+)(?:\.[A-Za-z0-9_-]*)*",
-        r"hooks\.slack\.com/services/[A-Za-z0-9/]{20,}",
         # 32 random bytes in base64url: a nonce of the authority, or a key without its prefix.
         r"(?=[a-z0-9_-]{0,42}[A-Z])(?=[A-Z0-9_-]{0,42}[a-z])(?=[A-Za-z_-]{0,42}[0-9])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])",
     )

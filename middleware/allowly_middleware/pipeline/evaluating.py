@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
-from weakref import WeakKeyDictionary
 
 from allowly_middleware.pipeline.exchange import Exchange
 from allowly_middleware.pipeline.facts import CallFacts
@@ -38,12 +37,18 @@ DECIDED_METHODS: Final = frozenset({_SUBSCRIBE, _LISTEN})
 
 
 def listened_to(facts: CallFacts, params: Mapping[str, Any]) -> list[CallFacts]:
-    """Return what a client that wants to hear of several resources asks for, one by one; nothing for other requests."""
-    wanted = params.get("notifications") if facts.method == _LISTEN else None
-    uris: Any = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else None
-    if not isinstance(uris, list):
+    """Return what a client that wants to hear of several resources asks for, one by one; nothing for other requests.
+
+    What cannot be read has no target, which every policy denies: the server might read it in some way.
+    """
+    if facts.method != _LISTEN:
         return []
-    return [replace(facts, target=str(uri), method=_SUBSCRIBE) for uri in uris]
+    wanted = params.get("notifications")
+    uris: Any = wanted.get("resourceSubscriptions") if isinstance(wanted, Mapping) else wanted
+    if uris is None:
+        return []
+    targets = [uri if isinstance(uri, str) else None for uri in uris] if isinstance(uris, list) else [None]
+    return [replace(facts, target=target, method=_SUBSCRIBE) for target in targets]
 
 
 class Evaluator:
@@ -55,7 +60,6 @@ class Evaluator:
 
     def __init__(self, policy: PolicyLike) -> None:
         self.policy = policy
-        self._known: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 
     def evaluate(self, facts: CallFacts, *, arguments_known: bool = True) -> VerdictLike:
         """Decide a request as the policy does, or stricter for a resource that is written unusually; raise nothing."""
@@ -76,7 +80,7 @@ class Evaluator:
 
     async def annotations(self, exchange: Exchange) -> Mapping[str, Any]:
         """Return the annotations of a called tool; empty where no rule reads them, or nobody knows them."""
-        if exchange.operation is not Operation.TOOL_CALL or not self._reads_annotations():
+        if exchange.operation is not Operation.TOOL_CALL or not getattr(self.policy, "reads_annotations", True):
             return {}
         try:
             return await exchange.annotations()
@@ -84,27 +88,8 @@ class Evaluator:
             logger.warning("the annotations of a tool could not be read: %s", type(error).__name__)
             return {}
 
-    def _reads_annotations(self) -> bool:
-        """Whether any rule reads annotations. A policy that does not show its rules may."""
-        # A file holds a set, a set its policies, a policy its rules; sets do not change.
-        held = getattr(self.policy, "policies", None)
-        holder: Any = held if hasattr(held, "policies") else self.policy
-        try:
-            if holder not in self._known:
-                self._known[holder] = _reads_annotations(holder)
-            return self._known[holder]
-        except TypeError:
-            return _reads_annotations(holder)
-
 
 def _strictness(verdict: VerdictLike) -> int:
     if verdict.effect == "ask":
         return 1 if verdict.approver is None else 2
     return 3 if verdict.effect == "deny" else 0
-
-
-def _reads_annotations(holder: Any) -> bool:
-    policies: Any = getattr(holder, "policies", (holder,))
-    return any(
-        bool(getattr(rule, "annotations", True)) for policy in policies for rule in getattr(policy, "rules", (policy,))
-    )

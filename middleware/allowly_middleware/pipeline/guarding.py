@@ -11,10 +11,11 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from allowly_authority.binding import canonical_json
 from allowly_middleware.continuations import Continuations
+from allowly_middleware.facts import drop_signs_of_zeros
 from allowly_middleware.limits.decisions import LimitDecision, Limiter, unavailable
 from allowly_middleware.limits.limits import Limits
 from allowly_middleware.pipeline.approval import Asker, Decided, request_of
@@ -120,6 +121,7 @@ class Guarding:
         if (decides or ctx.args_were_read) and ctx.sent_arguments is not None:
             # A copy of its own: whoever holds `ctx.args` can change nothing from here on.
             arguments = copy.deepcopy(dict(ctx.sent_arguments))
+            drop_signs_of_zeros(arguments)
         if not decides and arguments is None:
             return await _forwarded(ctx, exchange, None, frozen=bool(ctx.matched))
         facts = ctx.facts(copy.deepcopy(arguments), report.annotations)
@@ -141,11 +143,14 @@ class Guarding:
         if self.policy is None or ctx.operation not in _ITEMS or reply.refusal is not None:
             return
         operation, name = _ITEMS[ctx.operation]
-        items = [item for item in reply.items if isinstance(item.get(name), str)]
-        addresses = await exchange.addresses(operation, items)
+        items = [item for item in reply.items if _names_itself(item, name)]
+        # By this field alone: another one may name something that is allowed.
+        addresses = await exchange.addresses(operation, [{name: item[name]} for item in items])
         wanted: set[int] = set()
         for item, (server, target) in zip(items, addresses, strict=True):
-            facts = CallFacts(operation, server, target, None, item.get("annotations") or {}, ctx.subject)
+            said = item.get("annotations")
+            annotations: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
+            facts = CallFacts(operation, server, target, None, annotations, ctx.subject)
             if self.policy.evaluate(facts, arguments_known=False).effect != "deny":
                 wanted.add(id(item))
         if len(wanted) < len(reply.items):
@@ -157,8 +162,7 @@ class Guarding:
             counted = await self._count(ctx, call.facts)
             if counted is not None and not counted.allowed:
                 report.rule = counted.name
-                told = {"retry_after_seconds": counted.retry_after_seconds}
-                return _refuse(ctx, Refusal(counted.message, by="limit", reason=counted.reason, told=told))
+                return _refuse(ctx, _limited(counted))
         reply = await self._approved(ctx, exchange, report, call, resumed=resumed)
         if ctx.ran and reply.asks_for_input:
             leg = call.leg(reply.request_state)
@@ -197,6 +201,10 @@ class Guarding:
             no = await self._asked(ask, report)
             if no is not None:
                 return _refuse(ctx, no)
+            # A person may take long to answer, and the policy may be another one by now.
+            changed = None if self.policy is None else self._denied(ctx, self.policy.evaluate(call.facts), report)
+            if changed is not None:
+                return changed
         return await _forwarded(ctx, exchange, call.arguments, frozen=True)
 
     def _denied(self, ctx: Context, verdict: VerdictLike, report: Report) -> Reply | None:
@@ -252,6 +260,18 @@ async def _forwarded(ctx: Context, exchange: Exchange, arguments: dict[str, Any]
     reply = await exchange.forward(arguments, frozen=frozen)
     ctx.ran = reply.refusal is None
     return reply
+
+
+def _limited(counted: LimitDecision) -> Refusal:
+    told = {"retry_after_seconds": counted.retry_after_seconds}
+    # A decision as any other, so that clients tell it from a tool that failed.
+    payload = {"decision": "deny", "reason": counted.reason, "message": counted.message}
+    return Refusal(counted.message, by="limit", reason=counted.reason, payload=payload, told=told)
+
+
+def _names_itself(item: object, field_name: str) -> bool:
+    """Tell whether an entry of a list says what it is; what does not cannot be decided on, nor shown."""
+    return isinstance(item, Mapping) and isinstance(cast("Mapping[str, Any]", item).get(field_name), str)
 
 
 def _own_copy(facts: CallFacts) -> CallFacts:

@@ -185,7 +185,11 @@ class Reply:
         name = LIST_FIELDS.get(self.operation)
         if name is None or self.refusal is not None:
             return []
-        return cast("list[dict[str, Any]]", self.data.setdefault(name, []))
+        listed = self.data.get(name)
+        if not isinstance(listed, list):
+            # Nothing else is a list that anybody could look through.
+            listed = self.data[name] = []
+        return cast("list[dict[str, Any]]", listed)
 
     def keep(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
         """Drop the items of a list for which `wanted` is false."""

@@ -40,7 +40,11 @@ class VerdictLike(Protocol):
 
 
 class PolicyLike(Protocol):
-    """Decides requests, without asking anybody and without side effects."""
+    """Decides requests, without asking anybody and without side effects.
+
+    One that has an attribute `reads_annotations` which is false is never told the annotations of tools, so that a
+    server is not asked for its list before a call.
+    """
 
     def evaluate(self, facts: CallFacts, *, arguments_known: bool = True) -> VerdictLike:
         """Decide a request; with `arguments_known=False` only what holds for all arguments is a denial."""

@@ -8,11 +8,19 @@ hold for all of them, or a caller writes it differently and gets it.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from allowly_middleware.pipeline.facts import CallFacts
 from allowly_middleware.pipeline.operations import Operation
+
+MAX_ESCAPES: Final = 3
+"""How many layers of percent escapes are taken off."""
+
+_SCHEME: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:")
+_PREFIX: Final = re.compile(r"^\s*url:", re.IGNORECASE)
 
 
 def other_spellings(facts: CallFacts) -> tuple[str, ...]:
@@ -23,25 +31,34 @@ def other_spellings(facts: CallFacts) -> tuple[str, ...]:
             address as target too.
     """
     target = facts.target
-    if target is None or facts.operation is Operation.TOOL_CALL or "://" not in target:
+    if target is None or facts.operation is Operation.TOOL_CALL or _SCHEME.match(target) is None:
         return ()
     return tuple(dict.fromkeys(other for other in _spellings(target) if other != target))
 
 
 def _spellings(target: str) -> Iterator[str]:
-    for text in (target, target.strip(), unquote(target), unquote(target).strip()):
+    texts = [target, _PREFIX.sub("", target), target.replace("\\", "/")]
+    for _ in range(MAX_ESCAPES):
+        texts.append(unquote(texts[-1]))
+    for text in dict.fromkeys(spelled for one in texts for spelled in (one, one.strip())):
         yield text
         try:
             parts = urlsplit(text)
         except ValueError:
             continue
         # A fragment or a query is no part of what most frameworks look up.
-        yield _written(parts, parts.path)
-        yield _written(parts, unquote(parts.path)).strip()
+        yield from _written(parts, parts.path)
+        yield from _written(parts, unquote(parts.path).strip())
         if parts.path:
             resolved = posixpath.normpath(unquote(parts.path))
-            yield _written(parts, f"/{resolved.lstrip('/')}")
+            yield from _written(parts, f"/{resolved.lstrip('/')}")
 
 
-def _written(parts: SplitResult, path: str) -> str:
-    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{path}"
+def _written(parts: SplitResult, path: str) -> Iterator[str]:
+    """Return an address with its host, and those that mean the same host: this computer needs no name."""
+    scheme, host = parts.scheme.lower(), parts.netloc.lower()
+    yield f"{scheme}://{host}{path}"
+    if host == "localhost":
+        yield f"{scheme}://{path}"
+    if not host:
+        yield f"{scheme}:{path}"

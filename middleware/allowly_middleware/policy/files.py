@@ -78,6 +78,11 @@ class PolicyFile:
         self._seen: _Signature | None = self._read
         self._next = clock() + check_seconds
 
+    @property
+    def reads_annotations(self) -> bool:
+        """Whether a rule in force looks at the annotations of tools."""
+        return self.policies.reads_annotations
+
     def evaluate(self, facts: CallFacts, *, arguments_known: bool = True) -> Verdict:
         """Decide a request by the policies in force, as `PolicySet.evaluate` does."""
         self._look()
@@ -146,7 +151,7 @@ def read_policy_file(path: str | os.PathLike[str]) -> bytes:
 
     Raises:
         PolicyFileError: It cannot be read, is no regular file of `MAX_POLICY_BYTES` at most, is a symbolic link,
-            may be written by everybody, stands in a folder that everybody may write to, or was changed meanwhile.
+            may be written by everybody, stands in a folder where anybody could put it, or was changed meanwhile.
     """
     return _content(Path(path))[0]
 
@@ -185,9 +190,15 @@ def _check(path: Path, status: os.stat_result) -> None:
     if status.st_mode & stat.S_IWOTH:
         raise _unreadable(path, "may be written by everybody on this machine", f"chmod o-w {path}")
     folder = path.absolute().parent.stat()
-    # In a folder with the sticky bit, such as /tmp, nobody can take away what is another's.
-    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+    if not folder.st_mode & stat.S_IWOTH:
+        return
+    if not folder.st_mode & stat.S_ISVTX:
         raise _unreadable(path, "stands in a folder that everybody may write to", f"chmod o-w {path.absolute().parent}")
+    # With the sticky bit, as in /tmp, nobody can take away what is another's; but who comes first may put it there.
+    if status.st_uid not in {0, os.geteuid()}:
+        raise _unreadable(
+            path, "is another user's, in a folder that everybody may write to", "keep it in a folder of your own"
+        )
 
 
 def _unreadable(path: Path, message: str, hint: str = "") -> PolicyFileError:

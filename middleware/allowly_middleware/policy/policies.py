@@ -99,6 +99,11 @@ class Policy:
         """Say what this policy alone would decide, as `PolicySet.can` does."""
         return self._alone.can(server, target, operation, subject=subject)
 
+    @property
+    def reads_annotations(self) -> bool:
+        """Whether a rule looks at the annotations of tools."""
+        return self._alone.reads_annotations
+
     @cached_property
     def _alone(self) -> PolicySet:
         return PolicySet([self])
@@ -124,6 +129,7 @@ class PolicySet:
 
     Attributes:
         policies: The policies.
+        reads_annotations: Whether a rule looks at the annotations of tools.
 
     Raises:
         ValueError: Two policies have one name.
@@ -135,6 +141,7 @@ class PolicySet:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"two policies are called {twice!r}")
+        self.reads_annotations = any(rule.annotations for policy in self.policies for rule in policy.rules)
         self._in_force = tuple(policy for policy in self.policies if not policy.shadow)
         self._only_tried = bool(self.policies) and not self._in_force
         self._tries = self._in_force != self.policies or any(

@@ -58,14 +58,15 @@ export function guardServer(server: unknown, guard: object, gate: Gate): void {
   const lookUp = handlers.get.bind(handlers);
   const get = (method: string): Handler | undefined => {
     const handler = lookUp(method);
-    return method === TOOL_CALL && handler !== undefined ? stage.guarded(handler) : handler;
+    // Whatever the request says of its method by the time that it is handled: this handler serves tool calls.
+    return method === TOOL_CALL && handler !== undefined ? stage.guarded(handler, () => true) : handler;
   };
   let fallback = dispatcher.fallbackRequestHandler;
   const fixed = { configurable: false, enumerable: false, writable: false };
   Object.defineProperty(dispatcher, "fallbackRequestHandler", {
     configurable: false,
     enumerable: true,
-    get: () => (fallback === undefined ? undefined : stage.guarded(fallback)),
+    get: () => (fallback === undefined ? undefined : stage.guarded(fallback, ({ method }) => method === TOOL_CALL)),
     set: (handler: Handler | undefined) => {
       fallback = handler;
     },
@@ -132,15 +133,15 @@ class Stage {
     this.#gate = gate;
   }
 
-  guarded(handler: Handler): Handler {
+  guarded(handler: Handler, isToolCall: (request: Request) => boolean): Handler {
     return async (request, context) => {
-      return request.method === TOOL_CALL
-        ? await this.#run(handler, request, context)
-        : await handler(request, context);
+      return isToolCall(request) ? await this.#run(handler, request, context) : await handler(request, context);
     };
   }
 
-  async #run(handler: Handler, request: Request, context: unknown): Promise<unknown> {
+  async #run(handler: Handler, shared: Request, context: unknown): Promise<unknown> {
+    // A caller in the same process may hold the request and change it during the check: what is looked at is what runs.
+    const request: Request = { ...shared, method: TOOL_CALL, params: { ...((shared.params ?? {}) as Named) } };
     const signal = signalOf(context);
     const facts = factsOf(request, context);
     if (facts === undefined) {
@@ -176,7 +177,7 @@ function blocked(verdict: Verdict): unknown {
 }
 
 function factsOf(request: Request, context: unknown): CallFacts | UncopyableError | undefined {
-  const params = (request.params ?? {}) as Named;
+  const params = request.params as Named;
   const { name, arguments: given } = params;
   const message = member(context, "mcpReq");
   if (typeof name !== "string" || (given !== undefined && given !== null && !isMapping(given))) {
@@ -204,7 +205,7 @@ function factsOf(request: Request, context: unknown): CallFacts | UncopyableErro
 
 /** Return the request with arguments of its own: the tool may change them, and nobody else can. */
 function withArguments(request: Request, facts: CallFacts): Request {
-  const params = (request.params ?? {}) as Named;
+  const params = request.params as Named;
   if (params["arguments"] === undefined || params["arguments"] === null) {
     return request;
   }

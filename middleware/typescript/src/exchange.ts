@@ -72,7 +72,8 @@ export class Exchange {
           socket.once(secure ? "secureConnect" : "connect", () => (connected = true));
         }
       });
-      request.once("error", (error: NodeJS.ErrnoException) => {
+      // For good: an error that nobody listens to would end the program.
+      request.on("error", (error: NodeJS.ErrnoException) => {
         fail(failureOf(error, connected));
       });
       request.once("response", (response) => {

@@ -59,7 +59,7 @@ export function isCheckInput(value: unknown): value is CheckInput {
   if (!isPlainObject(value)) {
     return false;
   }
-  const { scope, resource, context, sessionId } = value as CheckInput;
+  const { scope, resource, context, sessionId } = fieldsOf(value as CheckInput);
   const texts = [scope, resource === BOUND ? null : resource, sessionId];
   if (!texts.every((text) => text === undefined || text === null || isName(text))) {
     return false;
@@ -75,6 +75,11 @@ export function isCheckInput(value: unknown): value is CheckInput {
   return isPlainObject(context);
 }
 
+/** Return the fields that stand in a check input itself: one of its prototype must not loosen what is asked. */
+export function fieldsOf(check: CheckInput): CheckInput {
+  return Object.assign(Object.create(null) as CheckInput, check);
+}
+
 /**
  * Copy arguments: a caller in the same process may share them with the server and could change them meanwhile.
  *
@@ -85,9 +90,10 @@ export function isCheckInput(value: unknown): value is CheckInput {
 export function copied(value: unknown): unknown {
   switch (typeof value) {
     case "string":
-    case "number":
     case "boolean":
       return value;
+    case "number":
+      return value === 0 ? 0 : value; // -0 counts as 0 in the canonical form, so the tool gets 0 as well
     case "object":
       break;
     default:

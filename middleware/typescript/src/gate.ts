@@ -11,8 +11,8 @@ import { boundResource, canonicalJson, isExact } from "./binding.js";
 import type { Checker, Dialect } from "./client.js";
 import { Continuations } from "./continuations.js";
 import { AuthorityError } from "./errors.js";
-import { BOUND, isCheckInput, type CallFacts, type CheckInput } from "./facts.js";
-import { isName } from "./identifiers.js";
+import { BOUND, fieldsOf, isCheckInput, type CallFacts, type CheckInput } from "./facts.js";
+import { isName, own } from "./identifiers.js";
 import { blockedPayload, denied } from "./payload.js";
 import type { CheckResult } from "./replies.js";
 import {
@@ -66,7 +66,8 @@ export class Gate {
 
   /** @throws {TypeError} A setting that cannot work. */
   constructor(checker: Checker, options: GateOptions) {
-    const { dialect = "scopes", checkTimeoutMs = CHECK_TIMEOUT_MS, callbackTimeoutMs = CALLBACK_TIMEOUT_MS } = options;
+    const { dialect = "scopes", bindArguments } = options;
+    const { checkTimeoutMs = CHECK_TIMEOUT_MS, callbackTimeoutMs = CALLBACK_TIMEOUT_MS } = options;
     if (!["scopes", "actions"].includes(dialect)) {
       throw new TypeError('dialect must be "scopes" or "actions"');
     }
@@ -82,7 +83,8 @@ export class Gate {
       }
     }
     this.#checker = checker;
-    this.#options = options;
+    // All of them as members of its own: what is done to `Object.prototype` later loosens nothing.
+    this.#options = { authorizationIdFn, userIdFn, checkInputFn, dialect, bindArguments, log };
     this.#checkTimeout = checkTimeoutMs;
     this.#callbackTimeout = callbackTimeoutMs;
   }
@@ -170,7 +172,7 @@ export class Gate {
 
   async #askOnce(grant: Grant, signal: AbortSignal): Promise<CheckResult> {
     const { authorizationId, scope, resource, sessionId, context } = grant.request;
-    const dialect = this.#options.dialect ?? "scopes";
+    const { dialect = "scopes" } = this.#options;
     const question = { authorizationId, scope, resource, sessionId, context, dialect, idempotencyKey: grant.key };
     return await this.#checker.check(question, signal);
   }
@@ -178,7 +180,7 @@ export class Gate {
   async #request(facts: CallFacts, argumentsJson: string | null, signal: AbortSignal): Promise<CheckRequest> {
     const { authorizationIdFn, userIdFn, checkInputFn } = this.#options;
     const userId = await (userIdFn === undefined
-      ? facts.arguments["user_id"]
+      ? own(facts.arguments, "user_id")
       : this.#answer(userIdFn, facts, "user_id_unavailable", signal));
     if (!isName(userId)) {
       throw new Refusal(refused(denied("authorization_not_found")));
@@ -194,14 +196,14 @@ export class Gate {
         throw new Refusal(refused(denied("check_input_invalid")));
       }
     }
-    const { scope, resource = BOUND, sessionId = null, context = null } = check as CheckInput;
+    const { scope, resource = BOUND, sessionId, context } = fieldsOf(check as CheckInput);
     return {
       authorizationId,
       scope: scope ?? facts.tool,
       resource: resource === BOUND ? this.#bound(facts.tool, argumentsJson) : resource,
-      sessionId,
-      context,
-      contextJson: context === null ? null : canonicalJson(context),
+      sessionId: sessionId ?? null,
+      context: context ?? null,
+      contextJson: context === undefined || context === null ? null : canonicalJson(context),
     };
   }
 

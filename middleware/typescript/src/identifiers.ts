@@ -17,3 +17,8 @@ export function isIdentifier(value: unknown): value is string {
 export function isName(value: unknown): value is string {
   return typeof value === "string" && !BLANK.test(value);
 }
+
+/** Return a member that stands in the object itself: one of its prototype is nothing that anybody sent. */
+export function own(value: object, name: string): unknown {
+  return Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+}

@@ -22,6 +22,7 @@ from allowly_harness.approvers.attached.seat import TerminalSeat
 from allowly_harness.approvers.attached.values import dump_status
 from allowly_harness.approvers.base import Closure, WaitStatus
 from allowly_harness.approvers.elicitation import ElicitationReply, ElicitationRequest
+from allowly_harness.approvers.showing import PerRequest, shown_text
 from allowly_harness.display.clock import Clock
 from allowly_harness.locations import approval_socket
 from allowly_harness.protocol.models import Answer, ApprovalRequest
@@ -66,6 +67,7 @@ class SocketApprover:
 
     handles_expiry = True
     handles_many = True
+    surface = "attached terminal"
 
     def __init__(self, path: Path | None = None, *, name: str = "agent", clock: Clock | None = None) -> None:
         self.path = approval_socket(name) if path is None else Path(path)
@@ -75,6 +77,7 @@ class SocketApprover:
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._seats: set[TerminalSeat] = set()
+        self._answered_by: PerRequest[str] = PerRequest()
 
     @property
     def attached(self) -> int:
@@ -122,6 +125,7 @@ class SocketApprover:
             if not item.answer.done():
                 self._board.end(item)
             answer: Answer = await item.answer
+            self._answered_by.keep(request, item.by)
         finally:
             self._board.remove(item)
         return answer
@@ -161,6 +165,15 @@ class SocketApprover:
     def closing(self, request: ApprovalRequest | ElicitationRequest, closure: Closure) -> None:
         """Tell all terminals why a question closes."""
         self._board.close(request, closure)
+
+    def shown(self, request: ApprovalRequest) -> str:
+        """Return the card as terminals show it. Which other pages were opened there is not known here."""
+        return shown_text(request)
+
+    def answered_on(self, request: ApprovalRequest) -> str:
+        """Name the terminal that answered a question, and whose it is."""
+        who = self._answered_by.of(request)
+        return f"{self.surface} ({who})" if who else self.surface
 
     async def _wait(self, item: Item, seconds: float) -> None:
         # Not `wait_for`, which would cancel the answer itself.

@@ -70,6 +70,7 @@ class Item:
         over: Whether its end was noted.
         holders: The terminals that show it.
         closure: Why it was closed elsewhere.
+        by: Which terminal answered; empty before that.
     """
 
     number: int
@@ -82,6 +83,7 @@ class Item:
     over: bool = False
     holders: set[Seat] = field(default_factory=set[Seat])
     closure: Closure | None = None
+    by: str = ""
 
 
 class Board:
@@ -198,6 +200,7 @@ class Board:
         why = self._objection(item, spoken.said)
         if why:
             return Verdict(spoken.number, counts=False, why=why)
+        item.by = seat.who
         item.answer.set_result(spoken.said)
         approved = isinstance(spoken.said, Answer) and spoken.said.kind is AnswerKind.APPROVE
         told = f"Answered in another terminal ({seat.who}): {deed_of(spoken.said)}."

@@ -77,6 +77,7 @@ def _dump_approval(request: ApprovalRequest) -> dict[str, Any]:
             "description": request.tool.description,
             "annotations": request.tool.annotations,
             "input_schema": request.tool.input_schema,
+            "output_schema": request.tool.output_schema,
         },
         "prompt_hint": request.prompt_hint,
         "escalation_to": request.escalation_to,
@@ -144,6 +145,7 @@ def _load_tool(fields: Fields) -> ToolInfo:
         description=fields.text_or_none("description"),
         annotations=fields.document("annotations"),
         input_schema=fields.document("input_schema"),
+        output_schema=fields.document_or_none("output_schema"),
     )
     fields.end()
     return tool
@@ -242,6 +244,9 @@ def dump_status(status: WaitStatus) -> dict[str, Any]:
         "last_checked": _moment(status.last_checked),
         "next_check": _moment(status.next_check),
         "problem": status.problem,
+        "approvals": status.approvals,
+        "approvals_needed": status.approvals_needed,
+        "reminder": status.reminder,
     }
 
 
@@ -254,8 +259,10 @@ def load_status(value: object, into: WaitStatus) -> None:
     fields = Fields(value, "a status")
     polls = fields.number("polls", 0, MAX_ROUND)
     last_checked, next_check = fields.moment_or_none("last_checked"), fields.moment_or_none("next_check")
-    problem = fields.text("problem")
+    problem, reminder = fields.text("problem"), fields.text("reminder")
+    approvals, needed = fields.number("approvals", 0, MAX_ROUND), fields.number("approvals_needed", 1, MAX_ROUND)
     fields.end()
+    into.approvals, into.approvals_needed, into.reminder = approvals, needed, reminder
     into.polls, into.last_checked, into.next_check, into.problem = polls, last_checked, next_check, problem
 
 

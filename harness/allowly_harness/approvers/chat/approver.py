@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from prompt_toolkit import PromptSession
@@ -39,6 +39,9 @@ from allowly_harness.display.layout import Line, lay_out_sections
 from allowly_harness.display.sanitize import Shown, identifier, joined, one_line, own
 from allowly_harness.protocol.models import Answer, AnswerKind, ApprovalRequest
 
+if TYPE_CHECKING:
+    from allowly_harness.grants.remembering import Grants, Used
+
 GRACE_SECONDS: Final = 1.0
 """How long after its end a question may still come to the screen, where it says that it has ended."""
 
@@ -63,6 +66,7 @@ class ChatApprover:
 
     handles_expiry = True
     handles_many = True
+    surface = "chat"
 
     def __init__(
         self,
@@ -148,6 +152,24 @@ class ChatApprover:
         """Note why a question is about to be cancelled, so that the line about it can say so."""
         self.queue.withdraw(request, closure)
 
+    def shown(self, request: ApprovalRequest) -> str:
+        """Return what was printed of a question: the card, and the full view once it was printed to its end."""
+        return self.queue.pages.text(request)
+
+    def remember_with(self, grants: Grants) -> None:
+        """Offer to remember a yes from now on, and print a line for each that was given without asking."""
+        self.queue.grants = grants
+        grants.listen(self._say_used)
+
+    def _say_used(self, used: Used) -> None:
+        from allowly_harness.grants.words import grant_words
+
+        summary = summary_of(used.request).text
+        self.console.notice(f"approved without asking ({used.number} in this session): {summary}", "warning")
+        revoke = "/revoke" if self.console.has_prompt else "allowly-harness grants revoke"
+        self.console.notice(f"  grant {used.grant.id}: {grant_words(used.grant).text}", "note")
+        self.console.notice(f"  {revoke} {used.grant.id} takes it back", "note")
+
     @asynccontextmanager
     async def beside(
         self, prompt: PromptSession[Any] | Application[Any], *, draft: Callable[[], bool] | None = None
@@ -185,6 +207,9 @@ class ChatApprover:
                     has_prompt=self.console.has_prompt,
                     waiting=lambda: self._others(item),
                     edit_file=self.edit_file,
+                    pages=self.queue.pages,
+                    grants=self.queue.grants,
+                    draw_code=self._draw_code,
                 )
                 answer = await question.run()
                 if isinstance(answer, Answer) and answer.kind is AnswerKind.CANCEL and self._keeps_open:

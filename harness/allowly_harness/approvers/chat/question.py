@@ -4,20 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from allowly_harness.approvers.base import Closure
 from allowly_harness.approvers.chat.edit import Edit
 from allowly_harness.approvers.chat.editor import EditFile
-from allowly_harness.approvers.chat.reply import EXPIRED_CHOICES, MEANINGS, Reply, Verb, choices_for, parse_reply
+from allowly_harness.approvers.chat.offering import Offering
+from allowly_harness.approvers.chat.reply import (
+    EXPIRED_CHOICES,
+    EXPIRED_ELSEWHERE,
+    MEANINGS,
+    MEANINGS_ELSEWHERE,
+    DrawCode,
+    Reply,
+    Verb,
+    choices_for,
+    draw_code,
+    parse_reply,
+)
 from allowly_harness.approvers.chat.text import QuestionLine, columns, draw, is_dumb, say
 from allowly_harness.approvers.pending import PendingQuestion
+from allowly_harness.approvers.showing import Pages
 from allowly_harness.display.card import Card, build_card, full_view
+from allowly_harness.display.escalated import EscalatedRequest
 from allowly_harness.display.layout import Line, lay_out, lay_out_sections
 from allowly_harness.display.sanitize import one_line
 from allowly_harness.protocol.models import Answer, ApprovalRequest
+
+if TYPE_CHECKING:
+    from allowly_harness.grants.remembering import Grants
 
 VIEW_LINES: Final = 200
 """How many lines of the full view one `view` prints; the next `view` goes on from there."""
@@ -45,6 +62,9 @@ class Question:
         has_prompt: Whether there is a main prompt, so that `later` can put the question aside.
         waiting: Tells how many others wait.
         edit_file: Opens an editor on a text; `None` where there is none.
+        pages: Told what is printed of it.
+        grants: Where a yes may be remembered; `None` where nothing is.
+        draw_code: Draws the code that saves a rule.
     """
 
     def __init__(
@@ -55,9 +75,13 @@ class Question:
         has_prompt: bool,
         waiting: Callable[[], int],
         edit_file: EditFile | None,
+        pages: Pages | None = None,
+        grants: Grants | None = None,
+        draw_code: DrawCode = draw_code,
     ) -> None:
         request = item.request
         self._item, self._request = item, request
+        self._elsewhere = isinstance(request, EscalatedRequest)
         self._has_prompt = has_prompt
         self._waiting = waiting
         self._edit_file = edit_file
@@ -66,8 +90,11 @@ class Question:
         self._may_approve = Verb.APPROVE in self._choices
         self._card = build_card(request, code=code if self._may_approve else None)
         self._word = self._card.word
+        self._offering = Offering(request, grants, draw_code, self._word)
+        if self._may_approve and self._offering.open:
+            self._choices = (*self._choices, Verb.REMEMBER)
         self._code = code
-        self._view = _FullView(request)
+        self._view = _FullView(request, pages or Pages())
         self._line = QuestionLine(self._message)
         self._said_expired = False
         self._last_call = False
@@ -129,15 +156,15 @@ class Question:
             self._say_expired()
             if self._parse(typed, self._choices).verb not in (Verb.NONE, Verb.VIEW):
                 return None
-        choices = EXPIRED_CHOICES if self._deadline.passed else self._choices
+        choices = self._left_choices if self._deadline.passed else self._choices
         reply = self._parse(typed, choices, pasted=self._line.pasted)
         match reply.verb:
             case Verb.APPROVE:
                 return self._approve(reply)
             case Verb.VIEW | Verb.REVEAL:
                 self._view.show_next(revealed=reply.verb is Verb.REVEAL)
-            case Verb.EDIT:
-                return await self._edit(reply.text)
+            case Verb.EDIT | Verb.REMEMBER | Verb.SAVE:
+                return await self._write(reply)
             case Verb.HELP:
                 self._explain(choices)
             case Verb.NONE:
@@ -148,7 +175,8 @@ class Question:
                 say(f"  /pending {self._item.number} opens it again", "note")
                 return PutAside()
             case Verb.LATER | Verb.DEFER:
-                say("Left open. This call ends here, and nothing ran.", "note")
+                ends = "Nothing was answered." if self._elsewhere else "This call ends here, and nothing ran."
+                say(f"Left open. {ends}", "note")
                 say(f"  Somebody may still answer it elsewhere, until {self._deadline.local_time}.", "note")
                 return Answer.defer()
             case verb:
@@ -156,7 +184,8 @@ class Question:
         return None
 
     def _parse(self, typed: str, choices: tuple[Verb, ...], *, pasted: bool = False) -> Reply:
-        return parse_reply(typed, choices, self._code, word=self._word, pasted=pasted)
+        saving = self._offering.read(typed, pasted=pasted) if Verb.REMEMBER in choices else None
+        return saving or parse_reply(typed, choices, self._code, word=self._word, pasted=pasted)
 
     def _approve(self, reply: Reply) -> Answer | None:
         if not self._may_approve:
@@ -167,6 +196,26 @@ class Question:
         if self._request.kind == "confirm":
             return Answer.approve(self._card.ttl_seconds)
         return Answer.approve(self._card.ttl_seconds, note=reply.text or None)
+
+    async def _write(self, reply: Reply) -> Answer | None:
+        if reply.verb is Verb.EDIT:
+            return await self._edit(reply.text)
+        if reply.verb is Verb.SAVE:
+            return await self._save()
+        self._offering.show(reply.text)
+        return None
+
+    async def _save(self) -> Answer | None:
+        """Keep the rule that was shown, and approve this call as a person's yes."""
+        answer = self._approve(Reply(Verb.APPROVE))
+        grant = await self._offering.save() if answer is not None else ""
+        if not grant:
+            return None
+        if self._deadline.passed:
+            await self._offering.take_back(grant)
+            say("Taken back: the question had ended.", "warning")
+            return None
+        return answer
 
     async def _edit(self, words: str) -> Answer | None:
         arguments = await Edit(self._request, self._edit_file).run(words)
@@ -183,14 +232,22 @@ class Question:
     def _say_expired(self) -> None:
         self._said_expired = True
         say(f"EXPIRED at {self._deadline.local_time}. Nothing was approved and nothing ran.", "bad")
-        say("  again asks the server for a fresh question, close ends this one", "note")
+        if self._elsewhere:
+            say("  whoever makes the call can ask again; close ends this one", "note")
+        else:
+            say("  again asks the server for a fresh question, close ends this one", "note")
 
     def _explain(self, choices: tuple[Verb, ...]) -> None:
         listed = [*choices, Verb.REVEAL, *([Verb.DEFER] if Verb.LATER in choices else [])]
         for choice in listed:
-            typed, meaning = MEANINGS[choice]
+            typed, meaning = (MEANINGS_ELSEWHERE if self._elsewhere else MEANINGS)[choice]
             say(f"  {typed.format(code=self._wanted):<22} {meaning}")
-        say("  Ctrl-C closes the question without an answer; the call does not run.", "note")
+        end = "it stays open" if self._elsewhere else "the call does not run"
+        say(f"  Ctrl-C closes the question without an answer; {end}.", "note")
+
+    @property
+    def _left_choices(self) -> tuple[Verb, ...]:
+        return EXPIRED_ELSEWHERE if self._elsewhere else EXPIRED_CHOICES
 
     @property
     def _wanted(self) -> str:
@@ -208,7 +265,10 @@ class Question:
         waiting = self._waiting()
         behind = f"(+{waiting} waiting) " if waiting else ""
         if self._deadline.passed:
-            return [("class:bad", f"EXPIRED, nothing ran {behind}"), ("", f" {self._short_offers(EXPIRED_CHOICES)}: ")]
+            return [
+                ("class:bad", f"EXPIRED, nothing ran {behind}"),
+                ("", f" {self._short_offers(self._left_choices)}: "),
+            ]
         left = ("class:time", f"{self._deadline.left} left {behind}")
         return [left, ("", f" {self._short_offers(self._choices)}: ")]
 
@@ -269,9 +329,10 @@ def _plain_answer(verb: Verb, reply: Reply) -> Answer | None:
 class _FullView:
     """Prints the whole call in portions, and knows when all of it was printed."""
 
-    def __init__(self, request: ApprovalRequest) -> None:
+    def __init__(self, request: ApprovalRequest, pages: Pages) -> None:
         self.complete = False
         self._request = request
+        self._pages = pages
         self._revealed = False
         self._lines: tuple[Line, ...] = ()
         self._shown = 0
@@ -288,4 +349,5 @@ class _FullView:
             say(f"  {end:,} of {len(self._lines):,} lines; view shows the next", "warning")
         else:
             self.complete = True
+            self._pages.note(self._request, full=True, revealed=revealed)
             say("  that is all of it", "note")

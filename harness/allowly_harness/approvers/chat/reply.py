@@ -28,6 +28,9 @@ class Verb(StrEnum):
     """The same as `approve`, for an escalation."""
     EDIT = "edit"
     RESPOND = "answer"
+    REMEMBER = "remember"
+    SAVE = "save"
+    """Keep the rule that `remember` has shown, and approve."""
     VIEW = "view"
     REVEAL = "view secrets"
     WAIT = "wait"
@@ -72,6 +75,9 @@ def choices_for(request: ApprovalRequest) -> tuple[Verb, ...]:
 EXPIRED_CHOICES: Final = (Verb.AGAIN, Verb.CLOSE, Verb.VIEW)
 """What is left to do with a question that has ended."""
 
+EXPIRED_ELSEWHERE: Final = (Verb.CLOSE, Verb.VIEW)
+"""The same where another program makes the call, and it alone can ask again."""
+
 _UNLISTED: Final = (Verb.REVEAL, Verb.HELP)
 """Always understood, and not worth the room in the row of answers."""
 
@@ -80,6 +86,8 @@ MEANINGS: Final = {
     Verb.DENY: ("deny [reason]", "refuse; the model reads the reason"),
     Verb.EDIT: ("edit [NAME=text]", "change the arguments; the changed call is decided afresh"),
     Verb.RESPOND: ("answer TEXT", "answer the model yourself; the tool does not run"),
+    Verb.REMEMBER: ("remember ...", "show the rule by which calls like this one would be approved without asking"),
+    Verb.SAVE: ("save CODE", "keep that rule, and run this call"),
     Verb.VIEW: ("view", "print the whole call, page by page"),
     Verb.REVEAL: ("view secrets", "the same, with secrets"),
     Verb.WAIT: ("wait", "let the named approver decide, and wait for it"),
@@ -91,6 +99,17 @@ MEANINGS: Final = {
     Verb.HELP: ("?", "this list"),
 }
 """How each answer is typed, and what it does. `{code}` stands for what this question wants typed."""
+
+MEANINGS_ELSEWHERE: Final = {
+    **MEANINGS,
+    Verb.APPROVE: (
+        "approve {code} [note]",
+        "let this call through once, exactly as shown; whoever asked reads the note",
+    ),
+    Verb.DENY: ("deny [reason]", "refuse; whoever asked, and the model, read the reason"),
+    Verb.DEFER: ("defer", "put it away; the question stays open, here and elsewhere"),
+}
+"""The same for a question about a call that another program makes."""
 
 
 def parse_reply(line: str, choices: tuple[Verb, ...], code: str, *, word: str = "", pasted: bool = False) -> Reply:
@@ -112,7 +131,7 @@ def parse_reply(line: str, choices: tuple[Verb, ...], code: str, *, word: str = 
     verb, rest = words[0].lower(), line.strip()[len(words[0]) :].strip()
     if verb in (Verb.APPROVE, Verb.RESOLVE) and Verb.APPROVE in choices:
         return _approval(verb, words[1:], code, word, pasted=pasted)
-    if verb in (Verb.DENY, Verb.EDIT, Verb.RESPOND) and verb in choices:
+    if verb in (Verb.DENY, Verb.EDIT, Verb.RESPOND, Verb.REMEMBER) and verb in choices:
         return _with_text(Verb(verb), rest)
     plain = " ".join(words).lower()
     leaving = (Verb.LATER, Verb.DEFER) if {Verb.LATER, Verb.DEFER} & set(choices) else ()

@@ -117,15 +117,22 @@ class Waiting:
 
     async def _behind(self) -> None:
         """Report now and then, until the person wants to see it."""
-        said, pause = self._status.problem, REPORT_SECONDS
+        said, pause = self._seen, REPORT_SECONDS
         while not self._place.asked_for.is_set():
-            with anyio.move_on_after(pause):
-                await self._wanted()
-                return
-            changed = self._status.problem != said
-            said = self._status.problem
+            left = pause
+            while left > 0 and self._seen == said:
+                step = min(left, REPORT_SECONDS)
+                with anyio.move_on_after(step):
+                    await self._wanted()
+                    return
+                left -= step
+            changed, reminded = self._seen != said, self._status.reminder != said[-1]
+            said = self._seen
             pause = REPORT_SECONDS if changed else min(pause * 2, QUIET_REPORT_SECONDS)
-            problem = f"; {plain(said, 200)}" if said else ""
+            if reminded:
+                self._console.notice(f"#{self._item.number} {plain(self._status.reminder, 200)}", "warning")
+                continue
+            problem = "".join(f"; {plain(words, 200)}" for words in (self._status.votes, self._status.problem) if words)
             self._console.notice(
                 f'#{self._item.number} still waiting for "{self._who}", {self._waited}, {self._checked}{problem}',
                 "note",
@@ -138,6 +145,11 @@ class Waiting:
         while self._console.is_read and not self._place.asked_for.is_set():
             with anyio.move_on_after(LOOK_SECONDS):
                 await self._place.asked_for.wait()
+
+    @property
+    def _seen(self) -> tuple[str, str, str]:
+        """What is worth a line when it changes; the reminder last."""
+        return self._status.problem, self._status.votes, self._status.reminder
 
     @property
     def _waited(self) -> str:
@@ -157,5 +169,6 @@ class Waiting:
 
     def _message(self) -> list[tuple[str, str]]:
         later = "later | " if self._console.has_prompt else ""
-        words = f", {self._checked}  {later}check | defer | give up: "
+        votes = f", {self._status.votes}" if self._status.votes else ""
+        words = f"{votes}, {self._checked}  {later}check | defer | give up: "
         return [("class:time", f"waited {self._waited}"), ("", words)]

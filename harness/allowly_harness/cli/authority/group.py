@@ -10,6 +10,7 @@ from allowly_harness.cli.authority.granting import grant
 from allowly_harness.cli.authority.initialising import init
 from allowly_harness.cli.authority.keys import keys
 from allowly_harness.cli.authority.listing import list_authorizations, revoke
+from allowly_harness.cli.authority.receipt_keys import receipt_keys
 from allowly_harness.cli.authority.serving import serve
 
 
@@ -18,5 +19,5 @@ def authority() -> None:
     """Run an authority of your own: the same HTTP API, on this machine, without an account."""
 
 
-for command in (init, serve, keys, grant, list_authorizations, revoke, explain, backup):
+for command in (init, serve, keys, grant, list_authorizations, revoke, explain, receipt_keys, backup):
     authority.add_command(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from allowly_harness.cli.authority.database import database_named
+from allowly_harness.cli.documents import json_text
 from allowly_harness.cli.exits import ExitCode, fail, say
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def init(
         done = initialise(location, _wanted(gates, approvers, operators))
     except (ValueError, StoreError) as error:
         return fail(str(error), ExitCode.USAGE)
-    click.echo(json.dumps(_document(done)).replace("\x7f", "\\u007f"))
+    click.echo(json_text(_document(done)))
     _say_what_to_do(done, None if named is None else str(named))
     return int(ExitCode.DONE)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from allowly_harness.cli.authority.reaching import AUTHORITY_OPTION, MAX_PAGE, operate, print_json
+from allowly_harness.cli.authority.reaching import AUTHORITY_OPTION, gathered, operate, print_json
 from allowly_harness.cli.exits import ExitCode, fail, say
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from allowly_authority import AuthorityClient
     from allowly_authority.wire.operator_replies import KeyReply
 
@@ -118,21 +120,12 @@ def list_keys(principal: str | None, everything: bool, limit: int, as_json: bool
     """
 
     async def work(client: AuthorityClient) -> None:
-        found: list[KeyReply] = []
-        cursor = None
-        while len(found) < limit:
-            page = await client.keys(
-                principal_id=principal,
-                active=not everything,
-                limit=min(MAX_PAGE, limit - len(found)),
-                cursor=cursor,
-            )
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        found, more = await gathered(
+            lambda most, cursor: client.keys(principal_id=principal, active=not everything, limit=most, cursor=cursor),
+            limit,
+        )
         _show(found, as_json=as_json)
-        if cursor is not None:
+        if more:
             say(f"There are more; --limit {limit} was reached.")
 
     return operate(work, url)
@@ -151,7 +144,7 @@ def revoke(key_id: str, url: str | None) -> int:
     async def work(client: AuthorityClient) -> None:
         print_json(_document(await client.revoke_key(key_id)))
 
-    return operate(work, url, missing=f"there is no key {key_id}")
+    return operate(work, url, missing=f"there is no key {key_id}", conflict=f"{key_id} is revoked already")
 
 
 def _in_days(days: int | None) -> Any:
@@ -173,13 +166,19 @@ def _show(found: Sequence[KeyReply], *, as_json: bool) -> None:
             key.principal_id,
             ",".join(key.roles),
             ",".join(key.addresses),
-            moment(key.created_at),
-            f"revoked {moment(key.revoked_at)}" if key.revoked_at else moment(key.expires_at) or "never",
+            f"{moment(key.created_at)} by {key.created_by}" if key.created_by else moment(key.created_at),
+            _end_of(key, moment),
         ]
         for key in found
     ]
     for line in table(["KEY", "PRINCIPAL", "ROLES", "ALSO ADDRESSED AS", "MADE", "ENDS"], rows):
         click.echo(line)
+
+
+def _end_of(key: KeyReply, moment: Callable[[datetime | None], str]) -> str:
+    if key.revoked_at is None:
+        return moment(key.expires_at) or "never"
+    return f"revoked {moment(key.revoked_at)}" + (f" by {key.revoked_by}" if key.revoked_by else "")
 
 
 def _document(key: KeyReply) -> dict[str, Any]:

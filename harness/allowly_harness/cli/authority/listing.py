@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from allowly_harness.cli.authority.reaching import AUTHORITY_OPTION, MAX_PAGE, operate, print_json
+from allowly_harness.cli.authority.reaching import AUTHORITY_OPTION, gathered, operate, print_json
 from allowly_harness.cli.exits import say
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def list_authorizations(
     """List authorizations, newest first.
 
     What needs an approval is marked: send_email? asks the user, delete_mailbox?compliance asks compliance,
-    and !forward is denied.
+    and !forward is denied. What has further rules, as in pay*, may ask or be denied, too: explain says when.
 
     \b
     allowly-harness authority list
@@ -37,22 +37,14 @@ def list_authorizations(
     """
 
     async def work(client: AuthorityClient) -> None:
-        found: list[ListedAuthorization] = []
-        cursor = None
-        while len(found) < limit:
-            page = await client.authorizations(
-                user_id=user,
-                agent_id=agent,
-                active=None if everything else True,
-                limit=min(MAX_PAGE, limit - len(found)),
-                cursor=cursor,
-            )
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        found, more = await gathered(
+            lambda most, cursor: client.authorizations(
+                user_id=user, agent_id=agent, active=None if everything else True, limit=most, cursor=cursor
+            ),
+            limit,
+        )
         _show(found, as_json=as_json)
-        if cursor is not None:
+        if more:
             say(f"There are more; --limit {limit} was reached.")
 
     return operate(work, url)
@@ -80,7 +72,12 @@ def revoke(authorization_id: str, notes: str | None, url: str | None) -> int:
             }
         )
 
-    return operate(work, url, missing=f"there is no authorization {authorization_id}")
+    return operate(
+        work,
+        url,
+        missing=f"there is no authorization {authorization_id}",
+        conflict=f"{authorization_id} is revoked already",
+    )
 
 
 def _show(found: Sequence[ListedAuthorization], *, as_json: bool) -> None:
@@ -108,9 +105,10 @@ def _state(one: ListedAuthorization, now: datetime) -> str:
 
 def _names(one: ListedAuthorization) -> Iterator[str]:
     for name in one.names:
+        marked = f"{name}*" if one.policy_ref is not None or one.constraints.get(name) else name
         if name in one.requires_deny_for:
             yield f"!{name}"
         elif name in one.requires_escalation_for:
-            yield f"{name}?{one.escalation_targets.get(name, 'somebody')}"
+            yield f"{marked}?{one.escalation_targets.get(name, 'somebody')}"
         else:
-            yield f"{name}?" if name in one.requires_confirm_for else name
+            yield f"{marked}?" if name in one.requires_confirm_for else marked

@@ -50,7 +50,18 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Listen on an address that other machines can reach, although there is no TLS.",
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="How clients reach it through a proxy: https://HOST[:PORT]. Its host may stand in Host, replies link to it.",
+)
+@click.option(
+    "--new-receipt-keys",
+    is_flag=True,
+    help="Make new receipt keys where the old ones are gone: receipts until now are then never signed.",
+)
 @click.option("--metrics-open", is_flag=True, help="Answer /metrics without a key.")
+@click.option("--no-inbox-page", is_flag=True, help="Serve no web page for approvers at /inbox.")
 @click.option(
     "--log-format",
     type=click.Choice(["text", "json", "none"]),
@@ -74,7 +85,10 @@ def serve(
     tls_cert: str | None,
     tls_key: str | None,
     allow_network: bool,
+    public_url: str | None,
+    new_receipt_keys: bool,
     metrics_open: bool,
+    no_inbox_page: bool,
     log_format: str,
     log_level: str,
 ) -> int:
@@ -86,7 +100,8 @@ def serve(
     \b
     {"base_url": "http://127.0.0.1:8787", "db": "...", "key_file": "..."}
 
-    With --uds it also names the URL of the socket, socket_url. The certificate is read again on SIGHUP.
+    With --uds it also names the URL of the socket, socket_url, and where approvers have a web page, its
+    address, inbox_url: not on a network without TLS. The certificate is read again on SIGHUP.
 
     Authorities that share a database on a server need the same key, so it must be given. A password is not
     read from the command line, where others could see it, but from ALLOWLY_DATABASE, PGPASSWORD or ~/.pgpass.
@@ -99,6 +114,8 @@ def serve(
     def ready(where: dict[str, str | None]) -> None:
         click.echo(json.dumps(where))
         say(f"The authority listens on {where['base_url']}. Stop it with Ctrl-C.")
+        if where.get("inbox_url"):
+            say(f"Approvers without a terminal decide at {where['inbox_url']}")
 
     try:
         run(
@@ -106,9 +123,12 @@ def serve(
             port,
             database_named(db, database),
             allow_non_loopback=allow_network,
+            public_url=public_url,
+            new_receipt_keys=new_receipt_keys,
             tls=_tls(tls_cert, tls_key),
             uds=Path(uds) if uds else None,
             metrics_open=metrics_open,
+            inbox_page=False if no_inbox_page else None,
             log_format=None if log_format == "none" else log_format,  # type: ignore[arg-type]
             log_level=log_level,  # type: ignore[arg-type]
             on_ready=ready,

@@ -7,9 +7,8 @@ the question open, or with `None` once it was closed elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 from functools import partial
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
@@ -19,19 +18,26 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from allowly_harness.approvers.base import Closure
+from allowly_harness.approvers.showing import Pages
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.layout import Line
 from allowly_harness.protocol.models import Answer, ApprovalRequest
 from allowly_harness.tui.asking import wording as words
 from allowly_harness.tui.asking.card_body import CardBody
+from allowly_harness.tui.asking.covering import Covering
 from allowly_harness.tui.asking.drawing import CardWords
-from allowly_harness.tui.asking.editing import EditingScreen
 from allowly_harness.tui.asking.gesture import HOLD_OFF_SECONDS, Meaning, habit, keys_for
+from allowly_harness.tui.asking.outcomes import OUTCOMES, PURPOSES, Aside, Outcome
 from allowly_harness.tui.asking.writing import Purpose, Writing
 from allowly_harness.tui.firm import firm
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap, key_label
 from allowly_harness.tui.lines import InertText
 from allowly_harness.tui.pages import Page
+
+if TYPE_CHECKING:
+    from allowly_harness.grants.remembering import Grants
+
+__all__ = ["ApprovalScreen", "Aside", "Outcome", "key_time"]
 
 MIN_COLUMNS: Final = 40
 MIN_ROWS: Final = 12
@@ -42,20 +48,6 @@ TICK_SECONDS: Final = 1.0
 
 INERT_SECONDS: Final = 5.0
 """How long a card that cannot be answered any more stays in the way of the next question."""
-
-
-class Aside(Enum):
-    """Ways to leave a question without answering it. It stays open."""
-
-    NEXT = auto()
-    """For the next question."""
-    QUEUE = auto()
-    """For the list of all that waits."""
-    STALE = auto()
-    """It had ended, and others wait."""
-
-
-Outcome: TypeAlias = Answer | Aside | None
 
 
 def key_time(event: events.Key) -> float:
@@ -72,6 +64,8 @@ class ApprovalScreen(ModalScreen[Outcome]):
         clock: Where the time comes from.
         key_time: When a key was pressed, by `clock.monotonic`.
         keymap: Which key does what.
+        pages: Told which pages of the question are shown.
+        grants: Where a yes may be remembered; `None` where nothing is.
     """
 
     AUTO_FOCUS: ClassVar[str | None] = ""
@@ -100,6 +94,8 @@ class ApprovalScreen(ModalScreen[Outcome]):
         clock: Clock | None = None,
         key_time: Callable[[events.Key], float] = key_time,
         keymap: Keymap = DEFAULT_KEYMAP,
+        pages: Pages | None = None,
+        grants: Grants | None = None,
     ) -> None:
         super().__init__()
         self.request = request
@@ -116,12 +112,19 @@ class ApprovalScreen(ModalScreen[Outcome]):
         self._unsent = ""
         self._inert_since = float("inf")
         self._pressed: list[str] = []
-        self._editor: EditingScreen | None = None
-        self._body = CardBody(request, self._painted)
+        self._body = CardBody(request, self._painted, pages)
         card = self._body.card
         self.keys = keys_for(request, folded=card.folded, word=card.word, keymap=keymap)
+        self._covering = Covering(self, request, self._deadline, self._clock, key_time, keymap, grants)
         self._words = CardWords(
-            request, self.keys, self._body, deadline=self._deadline, clock=self._clock, keymap=keymap, waiting=waiting
+            request,
+            self.keys,
+            self._body,
+            deadline=self._deadline,
+            clock=self._clock,
+            keymap=keymap,
+            waiting=waiting,
+            remember=lambda: self._covering.may_remember,
         )
 
     def compose(self) -> ComposeResult:
@@ -222,9 +225,7 @@ class ApprovalScreen(ModalScreen[Outcome]):
         self.closure = closure
         if self._writing.purpose in (Purpose.REASON, Purpose.NOTE, Purpose.REPLY) and self._writing.text.strip():
             self._unsent = "what you had written"
-        if self._editor is not None:
-            self._unsent = "the arguments that you had changed" if self._editor.changed else self._unsent
-            self._editor.finish(None)
+        self._unsent = self._covering.close() or self._unsent
         now = self._clock.monotonic()
         self.keys.close(now)
         self._die(words.closed_title(closure), now)
@@ -259,10 +260,10 @@ class ApprovalScreen(ModalScreen[Outcome]):
 
     def _act(self, meaning: Meaning, key: str) -> None:
         self._notice = words.notice_for(meaning, self._keymap)
-        if meaning in _OUTCOMES:
-            self.finish(_OUTCOMES[meaning]())
-        elif meaning in _PURPOSES:
-            self._writing.open(_PURPOSES[meaning], self._note or "" if meaning is Meaning.NOTE else "")
+        if meaning in OUTCOMES:
+            self.finish(OUTCOMES[meaning]())
+        elif meaning in PURPOSES:
+            self._writing.open(PURPOSES[meaning], self._note or "" if meaning is Meaning.NOTE else "")
         elif meaning is Meaning.NOTHING:
             self._notice = habit(key, self._keymap) if self._may_approve else words.not_yours(key, self._keymap)
         elif meaning is not Meaning.TOO_EARLY:
@@ -283,8 +284,8 @@ class ApprovalScreen(ModalScreen[Outcome]):
                 self._writing.open(Purpose.SEARCH)
             case Meaning.CLOSE:
                 self._close()
-            case Meaning.EDIT:
-                self._edit()
+            case Meaning.EDIT | Meaning.REMEMBER:
+                self._open_over(meaning)
             case Meaning.HELP:
                 self.app.push_screen(Page("KEYS OF A QUESTION", partial(words.help_lines, self._keymap, self.keys)))
             case Meaning.NEXT if self._waiting():
@@ -303,22 +304,22 @@ class ApprovalScreen(ModalScreen[Outcome]):
             self.finish(Answer.expired() if self.keys.expired else Answer.cancel())
 
     def _approve(self) -> None:
+        if self.closure is not None:
+            return
         if self._deadline.passed:  # judged at the moment of the answer, whatever the countdown showed
             self._expire(self._clock.monotonic())
             return
         self.finish(Answer.approve(self._body.card.ttl_seconds, note=self._note))
 
-    def _edit(self) -> None:
-        if self._body.card.masked and not self._body.revealed:
+    def _open_over(self, meaning: Meaning) -> None:
+        if meaning is Meaning.REMEMBER:
+            self._notice = self._covering.remember(self._body.card.word, self._approve)
+        elif self._body.card.masked and not self._body.revealed:
             self._notice = f"The arguments hold secrets: {self._keymap.label('secrets')} shows them, then edit."
-            return
-        self._editor = EditingScreen(
-            self.request, deadline=self._deadline, clock=self._clock, key_time=self._key_time, keymap=self._keymap
-        )
-        self.app.push_screen(self._editor, self._edited)
+        else:
+            self._covering.edit(self._edited)
 
     def _edited(self, arguments: Mapping[str, Any] | None) -> None:
-        self._editor = None
         self.hold_off()
         if arguments is not None and self.closure is None:
             self.finish(Answer.edit(arguments))
@@ -394,14 +395,3 @@ class ApprovalScreen(ModalScreen[Outcome]):
     @property
     def _too_small(self) -> bool:
         return self.size.width < MIN_COLUMNS or self.size.height < MIN_ROWS
-
-
-_OUTCOMES: Final[dict[Meaning, Callable[[], Outcome]]] = {
-    Meaning.WAIT: Answer.wait,
-    Meaning.LATER: Answer.defer,
-    Meaning.GIVE_UP: lambda: Answer.deny("given up"),
-    Meaning.AGAIN: Answer.ask_again,
-    Meaning.QUEUE: lambda: Aside.QUEUE,
-}
-
-_PURPOSES: Final = {Meaning.DENY: Purpose.REASON, Meaning.NOTE: Purpose.NOTE, Meaning.RESPOND: Purpose.REPLY}

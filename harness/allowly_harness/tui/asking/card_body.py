@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from allowly_harness.approvers.showing import Pages
 from allowly_harness.display.card import build_card, full_view
 from allowly_harness.display.layout import Line, lay_out, lay_out_sections
 from allowly_harness.protocol.models import ApprovalRequest
@@ -34,10 +35,12 @@ class CardBody(LinesView):
     Args:
         request: The question.
         painted: Called after lines came onto the screen.
+        pages: Told which pages are shown.
     """
 
-    def __init__(self, request: ApprovalRequest, painted: Callable[[], None]) -> None:
+    def __init__(self, request: ApprovalRequest, painted: Callable[[], None], pages: Pages | None = None) -> None:
         super().__init__(self._card_lines, id="body")
+        self._pages = pages or Pages()
         self._request = request
         self._painted = painted
         self._dead: Callable[[int], Sequence[Line]] | None = None
@@ -86,6 +89,7 @@ class CardBody(LinesView):
         self.viewing = self.viewing if viewing is None else viewing
         self.card = build_card(self._request, revealed=self.revealed)
         self._search.start("")
+        self._pages.note(self._request, full=self.viewing, revealed=self.revealed)
         self._show(keep_place=keep)
 
     def die(self, lay_out_dead: Callable[[int], Sequence[Line]]) -> None:

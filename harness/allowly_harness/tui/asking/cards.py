@@ -14,7 +14,8 @@ from allowly_harness.approvers.elicitation import ElicitationReply
 from allowly_harness.approvers.pending import Pending, PendingElicitation, PendingQuestion, PendingQueue, PendingWait
 from allowly_harness.display.clock import Clock
 from allowly_harness.protocol.models import Answer
-from allowly_harness.tui.asking.approval import ApprovalScreen, Outcome
+from allowly_harness.tui.asking.approval import ApprovalScreen
+from allowly_harness.tui.asking.outcomes import Outcome
 from allowly_harness.tui.asking.pending import PendingScreen
 from allowly_harness.tui.asking.waiting import WaitingScreen
 from allowly_harness.tui.filling.elicitation import ElicitationScreen
@@ -140,6 +141,8 @@ class Cards:
             clock=self._clock,
             key_time=self._key_time,
             keymap=self._keymap,
+            pages=self._queue.pages,
+            grants=self._queue.grants,
         )
         screen.keys.shared = self.shared
         self._asking = screen

@@ -29,6 +29,7 @@ class CardWords:
         clock: Where the time comes from.
         keymap: Which key does what.
         waiting: Tells how many other questions wait.
+        remember: Tells whether a yes may be remembered.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class CardWords:
         clock: Clock,
         keymap: Keymap,
         waiting: Callable[[], int],
+        remember: Callable[[], bool] = lambda: False,
     ) -> None:
         self._request = request
         self._keys = keys
@@ -49,6 +51,7 @@ class CardWords:
         self._clock = clock
         self._keymap = keymap
         self._waiting = waiting
+        self._remember = remember
 
     @property
     def urgent(self) -> bool:
@@ -88,4 +91,4 @@ class CardWords:
             return words.view_hints(unread=body.unread, searched=body.searching, secrets=secrets, keymap=self._keymap)
         if self._keys.inert:
             return words.inert_hints(closed=self._keys.closed, keymap=self._keymap)
-        return words.deciding_hints(self._keys, self._request, self._keymap, secrets)
+        return words.deciding_hints(self._keys, self._request, self._keymap, secrets, remember=self._remember())

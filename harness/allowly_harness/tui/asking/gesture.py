@@ -44,6 +44,8 @@ class Meaning(Enum):
     NOTE = auto()
     EDIT = auto()
     RESPOND = auto()
+    REMEMBER = auto()
+    """Look at the offer to remember a yes."""
     VIEW = auto()
     SEARCH = auto()
     REVEAL = auto()
@@ -72,7 +74,7 @@ _DECIDING: Final = {
     "edit": Meaning.EDIT,
     "later": Meaning.LATER,
 }
-_CONFIRMING: Final = {**_DECIDING, "respond": Meaning.RESPOND}
+_CONFIRMING: Final = {**_DECIDING, "respond": Meaning.RESPOND, "remember": Meaning.REMEMBER}
 _RESOLVING: Final = {**_DECIDING, "note": Meaning.NOTE}
 _ASKING: Final = {
     **_ALWAYS,
@@ -205,13 +207,19 @@ class QuestionKeys:
         if key in _CLOSING:
             return Meaning.CLOSE
         meaning = self._meaning(key)
+        if meaning is Meaning.REMEMBER:
+            return self._unread or meaning
         return self._first(at) if meaning is Meaning.ARMED else meaning
 
-    def _first(self, at: float) -> Meaning:
+    @property
+    def _unread(self) -> Meaning | None:
         if self._needs_view:
             return Meaning.NEEDS_VIEW
-        if self._unseen:
-            return Meaning.NEEDS_SCROLL
+        return Meaning.NEEDS_SCROLL if self._unseen else None
+
+    def _first(self, at: float) -> Meaning:
+        if self._unread is not None:
+            return self._unread
         self._armed_at = at
         self._typed = TypedWord(self._word, at, first_after=ARM_SECONDS, idle=DISARM_SECONDS) if self._word else None
         return Meaning.ARMED

@@ -24,20 +24,23 @@ from allowly_harness.approvers.pending import (
     PendingWait,
     QueueFull,
 )
+from allowly_harness.display.card import summary_of
 from allowly_harness.display.clock import Clock, Deadline
 from allowly_harness.display.sanitize import plain
 from allowly_harness.protocol.models import Answer, ApprovalRequest
-from allowly_harness.tui.asking.approval import Aside, Outcome, key_time
+from allowly_harness.tui.asking.approval import key_time
 from allowly_harness.tui.asking.banner import WaitingBanner
 from allowly_harness.tui.asking.cards import Asked, Cards
 from allowly_harness.tui.asking.drafts import DraftRule, Drafts
 from allowly_harness.tui.asking.notify import Notifier, Setting
+from allowly_harness.tui.asking.outcomes import Aside, Outcome
 from allowly_harness.tui.asking.reminders import Reminders
 from allowly_harness.tui.asking.wording import closed_words
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP, Keymap
 
 if TYPE_CHECKING:
     from allowly_harness.approvers.base import WaitStatus
+    from allowly_harness.grants.remembering import Used
 
 TYPING_SECONDS: Final = 0.4
 """A question does not open while keys come closer together than this."""
@@ -127,6 +130,18 @@ class Questions:
     def withdraw(self, answer: asyncio.Future[Any]) -> None:
         """Close what belongs to `answer`."""
         self._app.call_later(self._remove, answer)
+
+    def used(self, used: Used) -> None:
+        """Say that a grant has approved a call without asking; which one, and how many that were by now."""
+        if self._app.is_running:
+            self._app.call_later(self._say_used, used)
+
+    def _say_used(self, used: Used) -> None:
+        from allowly_harness.grants.words import grant_words
+
+        what = f"approved without asking ({used.number} in this session): {summary_of(used.request).text}"
+        self._app.notify(f"{what}\ngrant {used.grant.id}: {grant_words(used.grant).text}", markup=False)
+        self._changed()
 
     @property
     def alive(self) -> bool:

@@ -17,6 +17,7 @@ class Reminders:
 
     def __init__(self) -> None:
         self._last: dict[int, float] = {}
+        self._told: dict[int, str] = {}
 
     def due(self, items: Iterable[Pending]) -> Iterator[str]:
         """Yield a sentence for every item whose time has come to be reminded of."""
@@ -26,12 +27,16 @@ class Reminders:
             left = item.deadline.remaining
             before = self._last.get(item.number, left)
             self._last[item.number] = left
-            if any(left <= at < before for at in REMIND_SECONDS) and left > 0:
+            if isinstance(item, PendingWait) and item.status.reminder != self._told.get(item.number, ""):
+                self._told[item.number] = item.status.reminder
+                yield f"{plain(item.status.reminder, 200)}."
+            elif any(left <= at < before for at in REMIND_SECONDS) and left > 0:
                 yield _sentence(item)
 
     def forget(self, item: Pending) -> None:
         """Forget an item that is gone."""
         self._last.pop(item.number, None)
+        self._told.pop(item.number, None)
 
 
 def _sentence(item: Pending) -> str:

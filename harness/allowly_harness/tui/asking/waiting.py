@@ -208,7 +208,8 @@ class WaitingScreen(ModalScreen[Answer | None]):
         if status.last_checked is None:
             return own("pending, not checked yet")
         ago = max(0, round((self._clock.now() - status.last_checked).total_seconds()))
-        text = f"pending, last checked {ago} s ago ({local_time(status.last_checked)})"
+        votes = f"{status.votes}, " if status.votes else ""
+        text = f"pending, {votes}last checked {ago} s ago ({local_time(status.last_checked)})"
         if status.next_check is not None:
             text += f", next in {max(0, round((status.next_check - self._clock.now()).total_seconds()))} s"
         return own(text)

@@ -44,7 +44,9 @@ def _one_row(row: Sequence[Hint]) -> Content:
     return Content(_GAP).join([Content.assemble((key, "bold $text-accent"), f" {text}") for key, text in row])
 
 
-def deciding_hints(keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap, secrets: str) -> list[Hint]:
+def deciding_hints(
+    keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap, secrets: str, *, remember: bool = False
+) -> list[Hint]:
     """Return the row of keys of an open question.
 
     Args:
@@ -52,6 +54,7 @@ def deciding_hints(keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap,
         request: The question.
         keymap: Which key does what.
         secrets: What the key for secrets does now; empty if there are none.
+        remember: Whether a yes may be remembered.
     """
     label = keymap.label
     if request.kind == "escalate" and not request.may_resolve:
@@ -61,6 +64,7 @@ def deciding_hints(keys: QuestionKeys, request: ApprovalRequest, keymap: Keymap,
         hints = [(label("approve"), _approve_text(keys, request, keymap)), (label("deny"), "deny")]
         hints += [(label("edit"), "edit")]
         hints += [(label("note"), "note")] if request.kind == "escalate" else [(label("respond"), "answer instead")]
+        hints += [(label("remember"), "remember")] if remember else []
         hints += [(label("later"), "leave open")]
     hints += [(label("view"), "view all")] + ([(label("secrets"), secrets)] if secrets else [])
     hints += [(label("next"), "next"), (label("queue"), "pending"), (label("question-help"), "keys")]

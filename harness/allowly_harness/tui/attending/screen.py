@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
-from textual.screen import Screen
-from textual.widgets import Static
 
 from allowly_harness.approvers.pending import Pending
 from allowly_harness.display.layout import Line
@@ -19,10 +16,10 @@ from allowly_harness.display.sanitize import Shown, own
 from allowly_harness.tui.asking.pending_rows import told_of
 from allowly_harness.tui.attending import rows
 from allowly_harness.tui.chrome import Header, KeyLine, keys_of
+from allowly_harness.tui.deskscreen import DeskScreen
 from allowly_harness.tui.keymap import DEFAULT_KEYMAP
 from allowly_harness.tui.lines import LinesView
 from allowly_harness.tui.rows import RowsView
-from allowly_harness.tui.terminal import MIN_COLUMNS, MIN_ROWS
 
 if TYPE_CHECKING:
     from allowly_harness.tui.attending.app import ApproveApp
@@ -31,7 +28,7 @@ MAX_AGENT_ROWS: Final = 6
 """Most agents that are shown at a time; the others can be scrolled to."""
 
 
-class AttendingScreen(Screen[None]):
+class AttendingScreen(DeskScreen):
     """Shows everything that the questions do not."""
 
     app: ApproveApp
@@ -42,7 +39,6 @@ class AttendingScreen(Screen[None]):
         Binding(DEFAULT_KEYMAP.key("help"), "help", show=False, id="help"),
     ]
     DEFAULT_CSS = """
-    AttendingScreen { layout: vertical; }
     AttendingScreen .pane { border-top: solid $border; border-title-color: $text-muted; padding: 0 1; }
     AttendingScreen .pane:focus-within { border-top: solid $accent; border-title-color: $text-accent;
                                          border-title-style: bold; }
@@ -54,9 +50,6 @@ class AttendingScreen(Screen[None]):
     AttendingScreen.-nothing #waiting { display: none; }
     AttendingScreen #decided-pane { height: 10; }
     AttendingScreen.-short #decided-pane { height: 4; }
-    AttendingScreen #too-small { display: none; height: 1fr; padding: 1; }
-    AttendingScreen.-too-small .part { display: none; }
-    AttendingScreen.-too-small #too-small { display: block; }
     """
 
     def __init__(self) -> None:
@@ -67,7 +60,7 @@ class AttendingScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Compose the panes."""
         yield Header()
-        yield Static(Content(""), id="too-small", markup=False)
+        yield from self.too_small()
         with Vertical(id="agents-pane", classes="pane part") as agents:
             agents.border_title = "AGENTS"
             yield LinesView(id="agents")
@@ -83,33 +76,10 @@ class AttendingScreen(Screen[None]):
         yield line
 
     def on_mount(self) -> None:
-        """Start the clock of the screen."""
-        self.set_interval(1.0, self.draw)
+        """Show the keys."""
         keys = [("enter", "open"), *keys_of(self.app.keymap, ("pending", "list, mark several"), ("themes", "colours"))]
         keys += keys_of(self.app.keymap, ("quit", "quit"), ("help", "keys"))
         self.query_one(KeyLine).show(keys)
-        self.fit()
-        self.draw()
-
-    def on_screen_resume(self) -> None:
-        """Bring everything up to date after a card was on top."""
-        self.fit()
-        self.draw()
-
-    def on_resize(self, _: events.Resize) -> None:
-        """Choose the layout."""
-        self.fit()
-
-    def fit(self) -> None:
-        """Choose the layout for the terminal's size, and say so where it is too small."""
-        size = self.app.size
-        small = size.width < MIN_COLUMNS or size.height < MIN_ROWS
-        self.set_class(small, "-too-small")
-        self.set_class(size.height < 24, "-short")  # noqa: PLR2004 - the usual number of rows
-        if small:
-            need = f"{MIN_COLUMNS}x{MIN_ROWS}"
-            text = f"The terminal has {size.width}x{size.height} characters; {need} are needed. Questions stay open."
-            self.query_one("#too-small", Static).update(Content(text))
 
     def draw(self) -> None:
         """Bring everything up to date."""
@@ -138,12 +108,6 @@ class AttendingScreen(Screen[None]):
         """Show all that waits, to mark and answer several."""
         if self.app.attended is not None:
             self.app.attended.open_queue()
-
-    def action_themes(self) -> None:
-        """Choose the colours."""
-        from allowly_harness.tui.choosing import ThemeChooser
-
-        self.app.push_screen(ThemeChooser(sorted(self.app.available_themes), self.app.theme))
 
     def action_help(self) -> None:
         """Show what the keys do."""

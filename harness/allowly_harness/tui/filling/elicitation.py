@@ -26,6 +26,7 @@ from allowly_harness.forms.drafting import defaults
 from allowly_harness.forms.reading import read_form
 from allowly_harness.forms.state import FormState
 from allowly_harness.tui.asking.gesture import ARM_SECONDS, DISARM_SECONDS, HOLD_OFF_SECONDS
+from allowly_harness.tui.filling.arriving import after_typing
 from allowly_harness.tui.filling.browser import MAX_URL_CHARACTERS, host_of, open_in_browser, why_not_opened
 from allowly_harness.tui.filling.form import FormPane
 from allowly_harness.tui.firm import firm
@@ -196,7 +197,7 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
         elif self.request.mode == "url":
             self._press_for_url(key, at, armed)
         elif key == "ctrl+s":
-            self._send()
+            after_typing(self.query_one(FormPane), self._send)
         else:
             return False
         return True
@@ -205,6 +206,7 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
         value = self.query_one(FormPane).read()
         if value is None:
             self._notice = "Not sent: mend what is marked with ! first."
+            self._draw_keys()
         else:
             self.finish(ElicitationReply.accept(value))
 

@@ -18,6 +18,7 @@ from textual.widgets import Static
 
 from allowly_harness.display.layout import lay_out_sections
 from allowly_harness.display.sanitize import joined
+from allowly_harness.tui.filling.arriving import after_typing
 from allowly_harness.tui.lines import LinesView, content
 from allowly_harness.workbench.tools import ToolEntry
 
@@ -139,14 +140,20 @@ class CallPane(Vertical):
 
     def call(self) -> None:
         """Ask for the call; in spite of a complaint about the arguments only at the second attempt."""
-        if self.tool is None:
+        if self.tool is not None:
+            name = self.tool.name
+            after_typing(self.form, lambda: self._call(name))
+
+    def _call(self, name: str) -> None:
+        tool = self.tool
+        if tool is None or tool.name != name:  # another one was chosen meanwhile
             return
         arguments = self.form.read(insist=self.has_class("-insisting"))
         if arguments is not None:
             self.remove_class("-insisting")
             self.form.mark_sent()
             self._worth_keeping = True
-            self.post_message(self.Wanted(self.tool, arguments))
+            self.post_message(self.Wanted(tool, arguments))
         elif self.form.examination.value is not None:
             self.add_class("-insisting")
 
