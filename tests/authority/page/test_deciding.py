@@ -200,7 +200,7 @@ async def test_a_call_that_is_not_the_one_that_is_asked_about_can_only_be_reject
     async def forged(route: Any) -> None:
         reply = await route.fetch()
         body = await reply.json()
-        await route.fulfill(response=reply, json=body | {"canonical": '{"amount":999}'})
+        await route.fulfill(response=reply, json=body | {"canonical": '{"amount":987654321012}'})
 
     await visitor.page.route("**/call", forged)
     await visitor.sign_in(ada)
@@ -208,7 +208,7 @@ async def test_a_call_that_is_not_the_one_that_is_asked_about_can_only_be_reject
 
     assert "not the one that is asked about" in await visitor.outcome()
     assert await visitor.approve.get_attribute("aria-disabled") == "true"
-    assert "999" not in await visitor.page.locator("#card-facts").inner_text()
+    assert "987654321012" not in await visitor.page.locator("#card-facts").inner_text()
     await visitor.page.get_by_role("button", name="Reject").click()
     await visitor.page.get_by_text("You rejected this call.").wait_for()
     assert (await world.status(asked))["status"] == "rejected"

@@ -6,6 +6,9 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
+LARGE = 987_654_321_012
+"""So long that no digest on the card holds it by chance."""
+
 
 async def test_two_people_approve_what_needs_two_and_each_is_told_how_it_stands(world, visit):
     """G11: one person is one approval, however often."""
@@ -35,13 +38,13 @@ async def test_two_people_approve_what_needs_two_and_each_is_told_how_it_stands(
 
 async def test_a_call_that_is_handed_in_late_appears_on_the_open_card(world, visit):
     ada = await world.key("ada", addresses=("compliance",))
-    asked = await world.ask({"amount": 77}, show=False)
+    asked = await world.ask({"amount": LARGE}, show=False)
     visitor = await visit(key=ada)
     await visitor.open()
     await visitor.page.get_by_text("You cannot see what will be sent").wait_for()
 
-    shown = {"escalation_id": asked, "tool": "transfer", "arguments": {"amount": 77}, "server": "late"}
+    shown = {"escalation_id": asked, "tool": "transfer", "arguments": {"amount": LARGE}, "server": "late"}
     await world.send("POST", "/v1/prompts/calls", shown)
 
-    await visitor.page.locator("#card-facts", has_text="77").wait_for()
+    await visitor.page.locator("#card-facts", has_text=str(LARGE)).wait_for()
     assert await visitor.page.locator("#card-word-row").is_hidden()
