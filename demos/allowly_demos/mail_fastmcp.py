@@ -38,6 +38,7 @@ def build(demo: settings.DemoSettings) -> FastMCP[Any]:
             demo.authorization_of,
             base_url=demo.base_url,
             user_id_fn=lambda _: settings.current_user(),
+            check_timeout_seconds=settings.CHECK_TIMEOUT_SECONDS,
         )
     )
     return server

@@ -20,6 +20,9 @@ from allowly_authority.web.listening import bind, url_of
 ROOT_VARIABLE: Final = "ALLOWLY_DEMO_MAIL"
 AUTHORIZATION_VARIABLE: Final = "ALLOWLY_AUTHORIZATION_ID"
 
+CHECK_TIMEOUT_SECONDS: Final = 10.0
+"""How long a check may take; longer than the guard's default, because a demo shares its computer with its authority."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:

@@ -6,7 +6,7 @@ import { AllowlyMCPMiddleware } from "allowly-mcp-middleware";
 import { z } from "zod";
 
 import { MailStore } from "./mailstore.ts";
-import { currentUser, load } from "./settings.ts";
+import { CHECK_TIMEOUT_MS, currentUser, load } from "./settings.ts";
 
 const demo = load();
 const store = new MailStore(demo.root);
@@ -15,6 +15,7 @@ const guard = new AllowlyMCPMiddleware({
   baseUrl: demo.baseUrl,
   userIdFn: () => currentUser(),
   authorizationIdFn: (userId) => (userId === currentUser() ? demo.authorizationId : null),
+  checkTimeoutMs: CHECK_TIMEOUT_MS,
 });
 
 /** Make the server: ordinary tools, and one line that guards all of them. */

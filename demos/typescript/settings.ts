@@ -3,6 +3,9 @@
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
 
+/** How long a check may take; longer than the guard's default, because a demo shares its computer with its authority. */
+export const CHECK_TIMEOUT_MS = 10_000;
+
 /** Where mail goes, and who is asked before it does. */
 export interface DemoSettings {
   readonly root: string;
