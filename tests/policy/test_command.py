@@ -208,6 +208,26 @@ def test_the_server_may_be_left_out_where_there_is_just_one(write) -> None:
     assert run("explain", file, "send").stdout.startswith("mail.send: confirm")
 
 
+def test_without_a_file_the_policy_here_is_explained(write, tmp_path, monkeypatch) -> None:
+    write("policy.toml", SHOP.read_text())
+    monkeypatch.chdir(tmp_path)
+
+    assert run("explain", "shop.refund").stdout == run("explain", "policy.toml", "shop.refund").stdout
+
+
+@pytest.mark.parametrize(
+    ("only", "missing"),
+    [("shop.refund", "there is no policy.toml here; name the file"), (str(SHOP), "name the tool behind the file")],
+)
+def test_what_is_missing_beside_one_word_is_said(tmp_path, monkeypatch, only, missing) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    done = CliRunner().invoke(policy, ["explain", only])
+
+    assert done.exit_code == 2
+    assert f"{missing}: policy explain" in done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -6,22 +6,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from allowly_harness.cli.exits import ExitCode, fail, say
 from allowly_harness.cli.hosting import START_TIMEOUT_OPTION, address_of, listening_options
-from allowly_harness.cli.options import complete_server, connection_options, parse_variables
+from allowly_harness.cli.options import POLICY_FILE, complete_server, connection_options, parse_variables
 
 if TYPE_CHECKING:
     from allowly_authority import AuthorityClient
     from allowly_harness.cli.opening import OpenAuthority
     from allowly_harness.guarding import Guard
     from allowly_harness.guarding.opening import GuardPlan
-
-POLICY: Final = "policy.toml"
-"""What `--init` writes, and a guard reads, unless another file is named."""
 
 
 @click.command(short_help="Put a policy and approvals in front of a server that you cannot change.")
@@ -31,7 +28,7 @@ POLICY: Final = "policy.toml"
     "--policy",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help=f"What may be called, and who is asked.  [default: {POLICY}]",
+    help=f"What may be called, and who is asked.  [default: {POLICY_FILE}]",
 )
 @click.option("--init", is_flag=True, help="Write a policy from the server's list of tools, and serve nothing.")
 @click.option(
@@ -39,7 +36,7 @@ POLICY: Final = "policy.toml"
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
     metavar="FILE",
-    help=f"Where --init writes the policy; - is standard output.  [default: {POLICY}]",
+    help=f"Where --init writes the policy; - is standard output.  [default: {POLICY_FILE}]",
 )
 @click.option("--escalate-to", metavar="NAME", help="With --init: who approves what says that it destroys.")
 @click.option("--force", is_flag=True, help="With --init: write over files that are there.")
@@ -108,11 +105,13 @@ def guard(
         spec = guarded_spec(take_server(typed, trust_project=trust_project, may_ask=init or address is not None))
         given = checked_variables(parse_variables(variables))
         if init:
-            one = Initialising(spec, name, given, output or POLICY, escalate_to, era, timeout, start_timeout, force)
+            one = Initialising(
+                spec, name, given, output or POLICY_FILE, escalate_to, era, timeout, start_timeout, force
+            )
             one.check()
             return run(one.run)
         operators = None if operator_key is None else read_key(Path(operator_key))
-        guard_options = GivenGuard(policy or POLICY, name, user, tuple(groups))
+        guard_options = GivenGuard(policy or POLICY_FILE, name, user, tuple(groups))
         plan = plan_by(guard_options, spec, given, era=era, timeout=timeout, start_timeout=start_timeout)
     except ConfigurationError as error:
         return fail_in_lines(str(error), code_of(error))

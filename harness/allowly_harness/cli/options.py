@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 DEMO_SERVERS: Final = ("mail", "mail_lowlevel", "mail_fastmcp")
 """The demo servers, by the name that stands behind `demo:`."""
 
+POLICY_FILE: Final = "policy.toml"
+"""What `guard --init` writes, and a guard and `policy explain` read, unless another file is named."""
+
 MAX_VALUE_BYTES: Final = 64 * 1024
 """Longest value of a variable that is taken from a file."""
 

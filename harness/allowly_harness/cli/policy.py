@@ -9,7 +9,7 @@ import click
 
 from allowly_harness.cli.documents import json_text
 from allowly_harness.cli.exits import ExitCode, fail, say
-from allowly_harness.cli.options import complete_server
+from allowly_harness.cli.options import POLICY_FILE, complete_server
 
 if TYPE_CHECKING:
     from allowly_harness.cli.tool_lists import ToolList
@@ -94,8 +94,8 @@ def check(
 
 
 @policy.command(short_help="Say what a policy file says of a call, and which line decides.")
-@click.argument("file", type=click.Path(dir_okay=False))
-@click.argument("tool")
+@click.argument("file", type=click.Path(dir_okay=False), metavar="[FILE]")
+@click.argument("tool", required=False, metavar="TOOL")
 @click.option(
     "--arguments", metavar="OBJECT", help="The arguments: a JSON object, or @FILE. Without, all are possible."
 )
@@ -114,7 +114,7 @@ def check(
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def explain(
     file: str,
-    tool: str,
+    tool: str | None,
     arguments: str | None,
     subject: str | None,
     groups: Sequence[str],
@@ -127,8 +127,10 @@ def explain(
     """Say what the policy FILE says of a call of TOOL, which line decides, and what else matches.
 
     TOOL is SERVER.NAME, as in the file; the server may be left out where the file names just one.
+    Without FILE it is policy.toml, here.
 
     \b
+    allowly-harness policy explain shop.refund
     allowly-harness policy explain policy.toml shop.refund
     allowly-harness policy explain policy.toml shop.refund --arguments '{"amount": 500}' \\
         --as ada --group support
@@ -138,6 +140,7 @@ def explain(
     from allowly_middleware.pipeline import CallFacts, Operation
     from allowly_middleware.policy import explain as explained
 
+    file, tool = _file_and_tool(file, tool)
     parsed = _read(file)
     if parsed.policies is None:
         _print_lines(_finding_lines(file, [one for one in parsed.diagnostics if one.severity == "error"]))
@@ -157,6 +160,18 @@ def explain(
     else:
         _print_lines(_explanation_lines(file, facts, explanation))
     return int(ExitCode.DONE)
+
+
+def _file_and_tool(first: str, second: str | None) -> tuple[str, str]:
+    from pathlib import Path
+
+    if second is not None:
+        return first, second
+    if first.endswith(".toml") or Path(first).is_file():
+        raise click.UsageError(f"name the tool behind the file: policy explain {first} TOOL")
+    if not Path(POLICY_FILE).is_file():
+        raise click.UsageError(f"there is no {POLICY_FILE} here; name the file: policy explain FILE {first}")
+    return POLICY_FILE, first
 
 
 def _read(file: str) -> ParsedPolicy:
