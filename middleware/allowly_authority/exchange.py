@@ -7,6 +7,7 @@ Errors are raised only where no local variable holds a key, a nonce or a URL.
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -76,6 +77,7 @@ class Exchange:
         self._timeout = timeout_seconds
         self._check_timeout = check_timeout_seconds
         self._transport: AiohttpTransport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(base_url={self._base!r})"
@@ -150,8 +152,12 @@ class Exchange:
         return self._check_url
 
     def _opened(self) -> AiohttpTransport:
+        loop = asyncio.get_running_loop()
         if self._transport is None:
-            self._transport = open_transport(self._base)
+            self._transport, self._loop = open_transport(self._base), loop
+        # aiohttp would send the request first, and notice only then that the reply comes to the other loop.
+        elif self._loop is not loop and self._loop is not None and not self._loop.is_closed():
+            raise RuntimeError("This client belongs to the event loop of its first request. Make one for each loop.")
         return self._transport
 
 

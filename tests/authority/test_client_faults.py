@@ -113,6 +113,16 @@ async def check(client: AuthorityClient, **changes: Any):
     return await client.check(authorization_id="auth_1", scopes=["read"], **changes)
 
 
+async def test_from_another_event_loop_nothing_is_sent():
+    async with answering(reply(ALLOW), reply(ALLOW)) as (server, client):
+        await check(client)
+
+        with pytest.raises(RuntimeError, match="belongs to the event loop of its first request"):
+            await anyio.to_thread.run_sync(lambda: asyncio.run(check(client)))
+
+    assert len(server.requests) == 1
+
+
 async def test_a_plain_allow_is_read():
     async with answering(reply(ALLOW)) as (server, client):
         assert (await check(client)).results["read"].decision == "allow"

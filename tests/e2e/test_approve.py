@@ -235,7 +235,7 @@ class TestLineByLine:
 
     def test_an_escalation_is_watched_and_given_up(self, chat, start_agent, office) -> None:
         with start_agent(tool="delete_mailbox") as agent:
-            chat.wait_for(r"WHO MUST APPROVE\n\s+\"compliance\"")
+            chat.wait_for(r"(?s)WHO MUST APPROVE\n\s+\"compliance\".*left  wait \|")
             say(chat, "wait")
             chat.wait_for(r"left to its approver for mail-bot: delete_mailbox")
             chat.wait_for(r"1 for somebody else|for somebody else: /pending")

@@ -44,7 +44,7 @@ class TestChat:
         chat.wait_for(r"#2 send_email  DENIED")
 
         say(chat, "call delete_mailbox address=ada@example.com")
-        chat.wait_for(r"WHO MUST APPROVE\n\s+\"compliance\"")
+        chat.wait_for(r"(?s)WHO MUST APPROVE\n\s+\"compliance\".*left  wait \|")
         say(chat, "wait")
         chat.wait_for('Waiting for "compliance"')
         say(chat, "give up")

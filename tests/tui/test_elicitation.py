@@ -105,6 +105,7 @@ def asking(hands):
 async def test_the_screen_looks_as_it_did(asking, snapshot, size, request_):
     async with asking(request_, size=size) as visitor:
         await visitor.pilot.pause(0.3)
+        await visitor.press()
 
         snapshot(f"elicitation_{request_.mode}_{size[0]}x{size[1]}", visitor.text)
 

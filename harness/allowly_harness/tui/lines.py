@@ -17,6 +17,7 @@ from textual.color import Color, ColorParseError
 from textual.content import Content
 from textual.filter import LineFilter
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widgets import Static
@@ -84,6 +85,9 @@ class LinesView(ScrollView):
                 scrollbar-size-vertical: 1; background: transparent; }
     """
 
+    class Resized(Message):
+        """More or fewer of the lines may be on the screen than before."""
+
     def __init__(
         self,
         lay_out: Callable[[int], Sequence[Line]] | None = None,
@@ -132,8 +136,9 @@ class LinesView(ScrollView):
         return self.reaches(len(self._lines))
 
     def on_resize(self) -> None:
-        """Lay the lines out for the new width."""
+        """Lay the lines out for the new width, and say that others of them may be on the screen."""
         self._fit()
+        self.post_message(self.Resized())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Add the net for control characters."""

@@ -156,6 +156,10 @@ class ElicitationScreen(ModalScreen[ElicitationReply]):
         """Ignore what is pasted beside the form."""
         event.stop()
 
+    def on_lines_view_resized(self) -> None:
+        """Say what can be scrolled now: the height follows from the lines, so it comes after them."""
+        self._draw_keys()
+
     def on_form_pane_changed(self) -> None:
         """Take the last notice back."""
         self._notice = ""

@@ -261,7 +261,10 @@ class FormPane(Widget):
 
     def on_resize(self, event: events.Resize) -> None:
         """Make room for the fields on a low pane."""
-        self.set_class(event.size.height < SHORT_ROWS, "-short")
+        short = event.size.height < SHORT_ROWS
+        if short != self.has_class("-short"):
+            self.set_class(short, "-short")
+            self._draw_about()
 
     def _act(self, row: FormRow, deed: Deed) -> None:
         outcome = act(self.state, row, deed, self._folded)
